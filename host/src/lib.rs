@@ -1,0 +1,4 @@
+//! Live job-log streaming for federated learning, decided by WebAssembly policies that each site owns.
+
+pub mod names;
+pub mod wire;
