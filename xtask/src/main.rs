@@ -1,1 +1,88 @@
-fn main(){}
+//! The commands of this repository: `cargo xtask COMMAND`.
+//!
+//! They do on a fresh machine what a person would otherwise read up on. This program must start on one that has nothing
+//! but cargo, so it depends on no crate that needs a guest, and on few others.
+#![deny(missing_docs)]
+
+mod apt;
+mod process;
+mod run;
+mod setup;
+
+use std::env;
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+
+const USAGE: &str = "\
+Usage: cargo xtask COMMAND [ARGUMENT...]
+
+Commands, each of which installs first what this machine lacks, as `setup` does:
+  demo   Build fedtail and run `fedtail demo`: a server and three sites on real logs. Arguments go to the demo.
+         Built unoptimised: that compiles in two thirds of the time, the tests use the same build afterwards, and the
+         demo keeps the pace of its recorded logs either way.
+  test   Run all tests, also those in the documentation, and sum them up. Arguments go to `cargo test`; without any,
+         a run in which no test passed is a failure.
+  bench  Build optimised and measure. It compares with `tail -F | socat` where Debian's package socat is installed.
+         Arguments go to the measuring program.
+
+  setup  Only see that the guests, the WebAssembly policies, can be built here: the target wasm32-unknown-unknown
+         through rustup, or else through Debian's packages, and a C compiler. What is there is used, what is missing
+         is installed, and where that can't be, the error says what to do. The toolchain is recorded in the file
+         .fedtail-toolchain; after it a plain `cargo build -p fedtail` works too.
+         Nothing is installed where nothing is missing. Packages are never removed.
+  help   Print this.
+
+Exit codes: 0 done; 1 failed, with the reason; 2 wrong usage.
+";
+
+fn main() -> ExitCode {
+    let mut arguments = env::args_os().skip(1);
+    let command = arguments.next().unwrap_or_default();
+    let rest: Vec<_> = arguments.collect();
+    let command = command.to_string_lossy();
+    let asks_for_help = |argument: &OsString| argument == "--help" || argument == "-h";
+    // Behind `--` an argument belongs to the program that is run.
+    let ours = || rest.iter().take_while(|argument| *argument != "--");
+    if matches!(&*command, "help" | "--help" | "-h") || ours().any(asks_for_help) {
+        print!("{USAGE}");
+        return ExitCode::SUCCESS;
+    }
+    let result = match &*command {
+        "setup" if rest.is_empty() => root().and_then(|root| setup::setup(&root)),
+        "setup" => return wrong_usage("setup takes no arguments"),
+        "demo" => with_setup(|root| run::demo(root, &rest)),
+        "test" => with_setup(|root| run::test(root, &rest)),
+        "bench" => with_setup(|root| run::bench(root, &rest)),
+        "" => return wrong_usage("a command is missing"),
+        unknown => return wrong_usage(&format!("there is no command {unknown:?}")),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn with_setup(command: impl FnOnce(&std::path::Path) -> Result<()>) -> Result<()> {
+    let root = root()?;
+    setup::setup(&root)?;
+    command(&root)
+}
+
+fn wrong_usage(why: &str) -> ExitCode {
+    eprintln!("error: {why}\n\n{USAGE}");
+    ExitCode::from(2)
+}
+
+/// The workspace's root. Asked at run time, so a checkout that was moved finds itself.
+fn root() -> Result<PathBuf> {
+    let manifest = env::var_os("CARGO_MANIFEST_DIR").context("run this as `cargo xtask`, in the checkout")?;
+    let mut root = PathBuf::from(manifest);
+    root.pop();
+    Ok(root)
+}
