@@ -124,8 +124,10 @@ impl Site {
             Act::RotateWhileAsked(rest, text) => self.while_asked = Some((rest, text)),
             Act::Cut(text) => {
                 let live = self.files.last_mut().expect("a log that can be cut");
-                let unread = live.bytes.split_off(usize::try_from(self.read_to).unwrap());
-                self.files.push(Generation { bytes: text.into(), lost: Some(format!("{} bytes", unread.len())) });
+                let unread = live.bytes.len() as u64 - self.read_to;
+                // What was read and not sent is gone from the file; only the policy still has it.
+                live.bytes.truncate(self.sent_to as usize);
+                self.files.push(Generation { bytes: text.into(), lost: Some(format!("{unread} bytes")) });
             }
             Act::Window(bytes) => self.window = bytes,
             Act::Limit(bytes) => self.limit = bytes,
@@ -226,10 +228,10 @@ impl Host for Site {
         assert!(max > 0, "a read of nothing looks like the end of the file");
         assert!(offset <= self.read_to, "a read follows what was read before");
         self.source()?;
-        let bytes = &self.files[file.index].bytes;
-        let end = bytes.len().min(offset as usize + max as usize);
-        self.read_to = end as u64;
-        Ok(bytes[offset as usize..end].to_string())
+        let rest = self.files[file.index].bytes.get(offset as usize..).unwrap_or_default();
+        let piece = &rest[..rest.len().min(max as usize)];
+        self.read_to = offset + piece.len() as u64;
+        Ok(piece.to_string())
     }
 
     fn len(&mut self, chunk: &String) -> u32 {

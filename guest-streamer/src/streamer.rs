@@ -227,7 +227,6 @@ impl<H: Host> Streamer<H> {
                 Ok(None)
             }
             Ok(Successor::Unread) => {
-                place.unread_at = None;
                 self.trouble(host, "a rotated file of the log has a rest that can't be read".into())
             }
             Ok(Successor::Next(found)) => Ok(self.enter(host, found)),

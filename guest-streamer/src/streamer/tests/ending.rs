@@ -18,6 +18,12 @@ fn a_stop_sends_the_rest_and_looks_once_more_a_poll_interval_later() {
 }
 
 #[test]
+fn a_finished_stream_holds_no_file() {
+    let (policy, _) = play(ONCE, &[(&[Write("a")], Wake::Connected, &["sent a"], Finished)]);
+    assert!(policy.place.is_none());
+}
+
+#[test]
 fn a_rotation_during_the_shutdown_is_followed() {
     play(
         FOLLOW,

@@ -82,6 +82,39 @@ fn a_source_that_recovers_after_the_stop_is_sent_without_a_gap() {
 }
 
 #[test]
+fn bytes_that_flow_again_after_the_stop_earn_new_tries() {
+    play(
+        FOLLOW,
+        &[
+            (&[Write("a"), broken()], Wake::Stop, &[], Wait(500)),
+            (&[], Wake::Connected, &[BROKEN], Wait(500)),
+            (&[At(500)], Wake::Timer, &[], Wait(1000)),
+            (&[At(999), Heal], Wake::Changed, &["sent a", "Info: the log can be read again"], Wait(1499)),
+            (&[At(1000), Write("b"), broken()], Wake::Changed, &[BROKEN], Wait(1500)),
+            (&[At(1500)], Wake::Timer, &[], Wait(2000)),
+            (&[At(1999), Heal], Wake::Changed, &["sent b", "Info: the log can be read again"], Finished),
+        ],
+    );
+}
+
+#[test]
+fn a_source_that_fails_in_ever_new_ways_is_not_remembered_for_ever() {
+    let (mut policy, mut site) = play(FOLLOW, &[]);
+    let mut fail = |number: usize| {
+        site.act(Fail(SourceError::Other(format!("way {number}"))));
+        assert_eq!(policy.step(&mut site, Wake::Connected), Ok(Wait(POLL)));
+        (site.heard().len(), policy.said.len())
+    };
+    for number in 0..MESSAGES_REMEMBERED {
+        assert_eq!(fail(number), (1, number + 1));
+    }
+    assert_eq!(fail(0), (0, MESSAGES_REMEMBERED), "said before");
+    assert_eq!(fail(MESSAGES_REMEMBERED), (1, MESSAGES_REMEMBERED), "the oldest is forgotten");
+    assert_eq!(fail(1), (0, MESSAGES_REMEMBERED));
+    assert_eq!(fail(0), (1, MESSAGES_REMEMBERED), "forgotten, so said again");
+}
+
+#[test]
 fn a_rest_that_is_said_to_be_there_and_never_read_does_not_spin() {
     let said = "Warn: a rotated file of the log has a rest that can't be read";
     play(
