@@ -1,6 +1,6 @@
 //! The component around the policy: it translates between the contract's bindings and the policy's own types.
 
-use std::cell::RefCell;
+use std::cell::Cell;
 
 use crate::host::Host;
 use crate::receiver::{self, Receiver};
@@ -19,7 +19,7 @@ struct Component;
 
 thread_local! {
     /// The one stream of this instance, once it is accepted.
-    static POLICY: RefCell<Option<Receiver>> = const { RefCell::new(None) };
+    static POLICY: Cell<Option<Receiver>> = const { Cell::new(None) };
 }
 
 impl receiving::Guest for Component {
@@ -42,12 +42,13 @@ impl receiving::Guest for Component {
             receiving::Wake::Idle(_) => receiver::Wake::Idle,
             receiving::Wake::Heartbeat | receiving::Wake::Timer | receiving::Wake::Other(_) => receiver::Wake::Other,
         };
-        POLICY.with_borrow_mut(|policy| match policy {
-            Some(policy) => Ok(match policy.step(&mut Store, wake) {
-                receiver::Next::Wait => receiving::Next::Wait,
-                receiver::Next::CloseIdle => receiving::Next::Close(receiving::Ending::Idle),
-            }),
-            None => Err("the policy was stepped before it accepted the stream".into()),
+        // Taken out and put back: a component is never re-entered, and this way there is no borrow that could panic.
+        let mut policy = POLICY.take().ok_or("the policy was stepped before it accepted the stream")?;
+        let next = policy.step(&mut Store, wake);
+        POLICY.set(Some(policy));
+        Ok(match next {
+            receiver::Next::Wait => receiving::Next::Wait,
+            receiver::Next::CloseIdle => receiving::Next::Close(receiving::Ending::Idle),
         })
     }
 
@@ -60,11 +61,11 @@ impl receiving::Guest for Component {
             | receiving::Ending::Failed(_)
             | receiving::Ending::Other(_) => receiver::Ending::BrokenOff,
         };
-        POLICY.with_borrow_mut(|policy| match policy.as_mut().map(|policy| policy.finish(&mut Store, ending)) {
+        match POLICY.take().map(|mut policy| policy.finish(&mut Store, ending)) {
             Some(receiver::Disposition::Keep) => receiving::Disposition::Keep,
             // Without an accepted stream there is nothing to decide, and nothing is the worse for staying.
             Some(receiver::Disposition::RetainPartial) | None => receiving::Disposition::RetainPartial,
-        })
+        }
     }
 }
 

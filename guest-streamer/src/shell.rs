@@ -1,6 +1,6 @@
 //! The component around the policy: it translates between the contract's bindings and the policy's own types.
 
-use std::cell::RefCell;
+use std::cell::Cell;
 
 use crate::host::{self, Host, Nanos};
 use crate::streamer::{self, Streamer};
@@ -19,7 +19,7 @@ struct Component;
 
 thread_local! {
     /// The one stream of this instance, once it is started.
-    static POLICY: RefCell<Option<Streamer<Site>>> = const { RefCell::new(None) };
+    static POLICY: Cell<Option<Streamer<Site>>> = const { Cell::new(None) };
 }
 
 impl tailing::Guest for Component {
@@ -43,11 +43,11 @@ impl tailing::Guest for Component {
             tailing::Wake::Stop => streamer::Wake::Stop,
             tailing::Wake::Other(_) => streamer::Wake::Other,
         };
-        let next = POLICY.with_borrow_mut(|policy| match policy {
-            Some(policy) => policy.step(&mut Site, wake),
-            None => Err("the policy was stepped before it was started".into()),
-        })?;
-        Ok(match next {
+        // Taken out and put back: a component is never re-entered, and this way there is no borrow that could panic.
+        let mut policy = POLICY.take().ok_or("the policy was stepped before it was started")?;
+        let next = policy.step(&mut Site, wake);
+        POLICY.set(Some(policy));
+        Ok(match next? {
             streamer::Next::Wait(instant) => tailing::Next::Wait(instant),
             streamer::Next::Finished => tailing::Next::Finished,
         })
