@@ -1,0 +1,62 @@
+//! Where things are in a store.
+//!
+//! ```text
+//! STORE/<job>/<site>/<log>              the bytes of a log
+//! STORE/.fedtail/<job>/<site>/<log>     its journal
+//! STORE/.fedtail/.lock                  held while a server runs
+//! STORE/.fedtail/.new/                  journals that are being written and don't count yet
+//! ```
+//!
+//! A job's name does not begin with a dot, so no log can have a name of ours, whatever jobs, sites and logs are called.
+
+use std::path::{Path, PathBuf};
+
+use crate::names::{JobName, LogKey, LogName, SiteName};
+
+use super::disk::Disk;
+
+/// The directory of what is the store's own.
+pub(super) const OWN: &str = ".fedtail";
+/// The file whose lock a running server holds.
+pub(super) const LOCK: &str = ".fedtail/.lock";
+/// The directory of unfinished journals.
+pub(super) const NEW: &str = ".fedtail/.new";
+
+/// The data file of a log, from the store's root.
+pub(super) fn data(key: &LogKey) -> PathBuf {
+    [key.job.as_ref(), key.site.as_ref(), key.log.as_ref()].iter().collect()
+}
+
+/// The journal of a log, from the store's root.
+pub(super) fn journal(key: &LogKey) -> PathBuf {
+    Path::new(OWN).join(data(key))
+}
+
+/// All logs that have a journal, in order. Entries whose names no log can have are somebody else's and are passed over.
+pub(super) fn logs(disk: &dyn Disk) -> std::io::Result<Vec<LogKey>> {
+    let mut keys = Vec::new();
+    let own = Path::new(OWN);
+    for job in names(disk, own)? {
+        let Ok(job) = JobName::new(job) else { continue };
+        for site in names(disk, &own.join(&job))? {
+            let Ok(site) = SiteName::new(site) else { continue };
+            for log in names(disk, &own.join(&job).join(&site))? {
+                let Ok(log) = LogName::new(log) else { continue };
+                keys.push(LogKey { job: job.clone(), site: site.clone(), log });
+            }
+        }
+    }
+    keys.sort();
+    Ok(keys)
+}
+
+/// The names in a directory. None where there is no such directory: it can go between two looks, and a store that nobody
+/// has written to has none.
+fn names(disk: &dyn Disk, directory: &Path) -> std::io::Result<Vec<String>> {
+    use std::io::ErrorKind::{NotADirectory, NotFound};
+    match disk.list(directory) {
+        Ok(names) => Ok(names.into_iter().filter_map(|name| name.into_string().ok()).collect()),
+        Err(error) if matches!(error.kind(), NotFound | NotADirectory) => Ok(Vec::new()),
+        Err(error) => Err(error),
+    }
+}
