@@ -2,4 +2,5 @@
 
 pub mod names;
 pub mod store;
+pub mod source;
 pub mod wire;

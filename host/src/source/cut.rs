@@ -1,0 +1,89 @@
+//! What comes after a text that was cut: the rest of it in a copy, then the file's new text.
+
+use super::anchor::is_prefix;
+use super::error::SourceError;
+use super::gap::gap;
+use super::held::{Held, Text};
+use super::log::LogSource;
+use crate::wire::GapReason;
+
+impl LogSource {
+    /// Puts behind the file at `index`, whose text was cut, what comes after it. What was read of the old text stays in
+    /// memory until it is acknowledged.
+    pub(super) fn after_cut(&mut self, index: usize) -> Result<(), SourceError> {
+        let Text::Cut { lost } = self.chain[index].text else { return Ok(()) };
+        // The copy may have been written over an older one, which changes no name.
+        self.look(None)?;
+        let strangers = std::mem::take(&mut self.strangers);
+        let (strangers, _) = self.sorted(strangers);
+        let copy = self.copy_of(index, &strangers)?;
+        let old = &mut self.chain[index];
+        let Some(file) = old.file.take() else { return Ok(()) };
+        old.text = Text::Over;
+        let name = old.name.clone();
+        let stat = file.stat().map_err(|error| SourceError::io(&self.path, error))?;
+        let mut next = Held::new(name, Some(file), stat);
+        next.present = self.chain[index].present;
+        next.note_unread(&self.key).map_err(|error| SourceError::io(&self.path, error))?;
+
+        let end = self.chain[index].end();
+        let mut follow = Vec::new();
+        for (at, mut stranger) in strangers.into_iter().enumerate() {
+            match copy {
+                Some(copy) if at < copy => self.strangers.push(stranger),
+                Some(copy) if at == copy => {
+                    stranger.go_to(end).map_err(|error| SourceError::io(&self.path, error))?;
+                    stranger.start = end;
+                    follow.push(stranger);
+                }
+                // Cut more than once since the last look: what lies between was copied whole.
+                _ if self.is_generation(index, &stranger, &next)? => follow.push(stranger),
+                _ => self.strangers.push(stranger),
+            }
+        }
+        if copy.is_none() {
+            let words = match lost {
+                Some(_) => format!("{} was cut before it had been read to its end", self.named(&next)),
+                None => {
+                    format!("{} was cut, and it can't be told whether it had been read to its end", self.named(&next))
+                }
+            };
+            let first = follow.first_mut().unwrap_or(&mut next);
+            first.gap = Some(gap(GapReason::Truncated, lost, words));
+        }
+        follow.push(next);
+        self.chain.splice(index + 1..index + 1, follow);
+        Ok(())
+    }
+
+    /// Which of these files is a copy of the text that was cut: it matches at the end of what was read.
+    fn copy_of(&mut self, index: usize, strangers: &[Held]) -> Result<Option<usize>, SourceError> {
+        let held = &mut self.chain[index];
+        let Some(witness) = held.witness(&self.key) else { return Ok(None) };
+        let io = |error| SourceError::io(&self.path, error);
+        for (at, stranger) in strangers.iter().enumerate() {
+            let Some(file) = stranger.file.as_deref() else { continue };
+            if !self.key.matches(file, &witness).map_err(io)? {
+                continue;
+            }
+            let size = file.stat().map_err(io)?.size;
+            let live = held.file.as_deref();
+            // A copy of the new text is no predecessor of it.
+            let of_the_new = live.map_or(Ok(false), |live| is_prefix(file, size, live)).map_err(io)?;
+            if !of_the_new {
+                return Ok(Some(at));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Whether a file beside the log is a text of its own, between the one that was cut and the `next` one.
+    fn is_generation(&self, cut: usize, stranger: &Held, next: &Held) -> Result<bool, SourceError> {
+        let (Some(file), Some(next)) = (stranger.file.as_deref(), next.file.as_deref()) else { return Ok(false) };
+        let size = stranger.stat.size;
+        let io = |error| SourceError::io(&self.path, error);
+        Ok(size > 0
+            && !self.chain[cut].begins_like(file, size).map_err(io)?
+            && !is_prefix(file, size, next).map_err(io)?)
+    }
+}

@@ -1,0 +1,162 @@
+//! Finding the place that the server has stored.
+
+use super::error::SourceError;
+use super::gap::{gap, join};
+use super::held::Held;
+use super::log::LogSource;
+use super::{Found, Next};
+use crate::wire::{GapReason, Position, Progress};
+
+impl LogSource {
+    /// Where to go on from what the server has stored, or the oldest file that is there if it has nothing. Every
+    /// [`FileRef`](super::FileRef) from before is stale afterwards. `ended`: the stream had come to its end before.
+    ///
+    /// Errors: [`SourceError::DifferentSource`] where the stream had ended and no file here continues what is stored.
+    pub fn resume(&mut self, stored: Option<&Progress>, ended: bool) -> Result<Next, SourceError> {
+        self.refresh()?;
+        self.entered = true;
+        self.owed = None;
+        for held in &mut self.chain {
+            held.reference = None;
+        }
+        let Some((stored, at)) = stored.and_then(|stored| Some((stored, stored.at.as_ref()?))) else {
+            self.consumed.clear();
+            if !self.done.is_empty() {
+                self.look_behind()?;
+            }
+            return self.enter_from(0);
+        };
+        let mut place = self.find(at)?;
+        if place.is_none() {
+            self.consumed.clone_from(&stored.consumed);
+            self.look_behind()?;
+            place = self.find(at)?;
+        } else if self.consumed.is_empty() {
+            self.consumed.clone_from(&stored.consumed);
+        }
+        match place {
+            Some(index) => self.go_on_in(index, at, &stored.pending),
+            None => self.go_on_without(stored, at, ended),
+        }
+    }
+
+    /// The held file that the position was taken in. Prefers one that has the rest in memory, then one with the same inode.
+    fn find(&self, at: &Position) -> Result<Option<usize>, SourceError> {
+        if let Some(index) = self.chain.iter().position(|held| held.remembers(&self.key, at)) {
+            return Ok(Some(index));
+        }
+        let mut place = None;
+        for (index, held) in self.chain.iter().enumerate() {
+            if held.matches(&self.key, at).map_err(|error| self.io(error))? {
+                if (held.stat.device, held.stat.inode) == (at.device, at.inode) {
+                    return Ok(Some(index));
+                }
+                place = place.or(Some(index));
+            }
+        }
+        Ok(place)
+    }
+
+    /// Goes on where the position was found.
+    fn go_on_in(&mut self, index: usize, at: &Position, pending: &[Position]) -> Result<Next, SourceError> {
+        let held = &mut self.chain[index];
+        if !held.remembers(&self.key, at) {
+            let reached = held.go_to(at.offset).map_err(|error| SourceError::io(&self.path, error))?;
+            if !reached {
+                // It was cut between two looks at it: to be found out at the next attempt.
+                return Ok(Next::NoneYet);
+            }
+            held.start = held.start.min(at.offset);
+        }
+        // A guess about the order concerns what is left of the files.
+        let guess = self.chain[..index].iter_mut().find_map(|held| held.gap.take());
+        let mut later = self.chain.split_off(index + 1);
+        self.let_go(index);
+        let mut copies = Vec::new();
+        for at_later in (0..later.len()).rev() {
+            let held = &later[at_later];
+            let rotated = held.name != self.family.live() && held.end() == 0;
+            if rotated && held.matches(&self.key, at).map_err(|error| self.io(error))? {
+                copies.push(later.remove(at_later));
+            }
+        }
+        self.strangers.append(&mut copies);
+        let rotated_later = later.iter().any(|held| held.name != self.family.live());
+        for (which, missing) in pending.iter().enumerate() {
+            if !contains(&self.key, &later, missing).map_err(|error| self.io(error))? {
+                // The last of them may have been the live file, and have grown.
+                let lost = (which + 1 < pending.len()).then_some(missing.offset);
+                let words = format!(
+                    "a file of {} with at least {} bytes was deleted before it was read",
+                    self.path.display(),
+                    missing.offset
+                );
+                join(&mut self.owed, Some(gap(GapReason::Deleted, lost, words)));
+            }
+        }
+        self.chain.append(&mut later);
+        let reference = self.new_reference();
+        let held = &mut self.chain[0];
+        held.reference = Some(reference);
+        let mut told = held.gap.take().filter(|gap| gap.reason() == GapReason::Ambiguous).or(guess);
+        told.take_if(|_| !rotated_later);
+        held.losses.retain(|(at_loss, _)| *at_loss >= at.offset);
+        for (_, lost) in &held.losses {
+            join(&mut told, Some(lost.clone()));
+        }
+        Ok(Next::Found(Found { file: reference, offset: at.offset, gap: told }))
+    }
+
+    /// Goes on where the file of the position is nowhere.
+    fn go_on_without(&mut self, stored: &Progress, at: &Position, ended: bool) -> Result<Next, SourceError> {
+        let mut known = false;
+        for read in stored.consumed.iter().chain(&stored.pending) {
+            known = known || contains(&self.key, &self.chain, read).map_err(|error| self.io(error))?;
+        }
+        let mut rest = Vec::new();
+        for held in std::mem::take(&mut self.chain) {
+            if held.name != self.family.live() && self.was_read(&held)? {
+                self.done.push(held.stat);
+                known = true;
+            } else {
+                rest.push(held);
+            }
+        }
+        self.chain = rest;
+        if ended && !known && self.chain.iter().any(|held| held.stat.size > 0) {
+            return Err(SourceError::DifferentSource { path: self.path.clone() });
+        }
+        if ended && !known {
+            // Nothing is there to be compared. Once a file is, the caller resumes again.
+            return Ok(Next::NoneYet);
+        }
+        let words = format!(
+            "the file of {} that had been read up to offset {} is not there any more: deleted, or cut and written anew, \
+             while nobody watched",
+            self.path.display(),
+            at.offset
+        );
+        self.owed = Some(gap(GapReason::Deleted, None, words));
+        self.enter_from(0)
+    }
+
+    /// Whether a file was read to its end before, by its text.
+    fn was_read(&self, held: &Held) -> Result<bool, SourceError> {
+        for read in self.consumed.iter().filter(|read| read.offset == held.stat.size) {
+            if held.matches(&self.key, read).map_err(|error| self.io(error))? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+}
+
+/// Whether one of the files is the one that the position was taken in.
+fn contains(key: &super::AnchorKey, files: &[Held], position: &Position) -> std::io::Result<bool> {
+    for held in files {
+        if held.matches(key, position)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
