@@ -14,8 +14,7 @@ impl LogSource {
         let Text::Cut { lost } = self.chain[index].text else { return Ok(()) };
         // The copy may have been written over an older one, which changes no name.
         self.look(None)?;
-        let strangers = std::mem::take(&mut self.strangers);
-        let (strangers, _) = self.sorted(strangers);
+        let strangers = self.take_strangers()?;
         let copy = self.copy_of(index, &strangers)?;
         let old = &mut self.chain[index];
         let Some(file) = old.file.take() else { return Ok(()) };
@@ -54,6 +53,59 @@ impl LogSource {
         follow.push(next);
         self.chain.splice(index + 1..index + 1, follow);
         Ok(())
+    }
+
+    /// Puts before the live file at `index`, of which nothing was read, the copies of texts that it had since it was first
+    /// seen and that were cut before anything of them was read. Returns whether there were any.
+    pub(super) fn missed(&mut self, index: usize) -> Result<bool, SourceError> {
+        let live = &self.chain[index];
+        if index + 1 < self.chain.len() || live.end() > 0 || live.name != self.family.live() || live.file.is_none() {
+            return Ok(false);
+        }
+        let mut missed = Vec::new();
+        let mut whole = false;
+        for stranger in self.take_strangers()? {
+            if self.is_generation(index, &stranger, &self.chain[index])? && !self.was_read_before(index, &stranger)? {
+                whole = whole || self.chain[index].was(&stranger, &self.key).map_err(|error| self.io(error))?;
+                missed.push(stranger);
+            } else {
+                self.strangers.push(stranger);
+            }
+        }
+        if whole {
+            self.chain[index].look().map_err(|error| self.io(error))?;
+            self.chain[index].go_on();
+        }
+        let any = !missed.is_empty();
+        self.chain.splice(index..index, missed);
+        Ok(any)
+    }
+
+    /// The files that were put aside, as they are now, in their order.
+    fn take_strangers(&mut self) -> Result<Vec<Held>, SourceError> {
+        let mut strangers = std::mem::take(&mut self.strangers);
+        for stranger in &mut strangers {
+            // A copy that was being made when it was seen has become longer.
+            stranger.look().map_err(|error| self.io(error))?;
+        }
+        Ok(self.sorted(strangers).0)
+    }
+
+    /// Whether a file is a copy of one that comes before the one at `index`.
+    fn was_read_before(&mut self, index: usize, stranger: &Held) -> Result<bool, SourceError> {
+        let before = self.chain[..index].iter_mut().filter_map(|held| held.witness(&self.key));
+        for read in before.chain(self.consumed.iter().cloned()) {
+            if stranger.matches(&self.key, &read).map_err(|error| SourceError::io(&self.path, error))? {
+                return Ok(true);
+            }
+        }
+        let Some(file) = stranger.file.as_deref() else { return Ok(false) };
+        for held in &self.chain[..index] {
+            if held.begins_like(file, stranger.stat.size).map_err(|error| self.io(error))? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Which of these files is a copy of the text that was cut: it matches at the end of what was read.

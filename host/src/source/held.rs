@@ -86,6 +86,11 @@ impl Held {
         self.text != Text::Over
     }
 
+    /// Whether its place in the order is a guess.
+    pub fn guessed(&self) -> bool {
+        self.gap.as_ref().is_some_and(|gap| gap.reason() == wire::GapReason::Ambiguous)
+    }
+
     /// Goes to `offset`, with nothing in memory. False, and nothing changed, where the file does not reach so far.
     pub fn go_to(&mut self, offset: u64) -> io::Result<bool> {
         let Some(file) = &self.file else { return Ok(false) };
@@ -134,13 +139,18 @@ impl Held {
         }
     }
 
-    /// Whether the bytes before the end of what was read are still there.
+    /// Whether the file's head and the bytes before the end of what was read are still there. The head too: the end of a log
+    /// can be a long run of one character, which a new text of the file has as well.
     fn stands(&self) -> io::Result<bool> {
         let (Some(file), end) = (&self.file, self.end()) else { return Ok(true) };
         let (mut known, mut now) = ([0; SPAN], [0; SPAN]);
         let Some(known) = self.memory.tail(end, &mut known) else { return Ok(false) };
         let now = &mut now[..known.len()];
-        Ok(read_full(&**file, now, end - now.len() as u64)? == now.len() && now == known)
+        if read_full(&**file, now, end - now.len() as u64)? < now.len() || now != known {
+            return Ok(false);
+        }
+        let covered = end <= SPAN as u64;
+        Ok(covered || read_full(&**file, now, 0)? == now.len() && now == self.head)
     }
 
     /// Reads from `offset`, between the start of the memory and the end of what was read. What was read before comes from
@@ -252,7 +262,12 @@ impl Held {
     pub fn begins_like(&self, file: &dyn SourceFile, size: u64) -> io::Result<bool> {
         let length = self.head.len().min(span(size));
         let mut other = [0; SPAN];
-        Ok(read_full(file, &mut other[..length], 0)? == length && other[..length] == self.head[..length])
+        Ok(length > 0 && read_full(file, &mut other[..length], 0)? == length && other[..length] == self.head[..length])
+    }
+
+    /// Whether `other` has the text that was seen in this file before anything was read of it.
+    pub fn was(&self, other: &Held, key: &AnchorKey) -> io::Result<bool> {
+        self.unread.as_ref().map_or(Ok(false), |unread| other.matches(key, unread))
     }
 
     /// Takes over the file that this one has become: the same text under another inode.

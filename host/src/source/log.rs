@@ -117,10 +117,15 @@ impl LogSource {
     ///
     /// The file found can be the same one again, under a new reference, where bytes were lost in its middle.
     pub fn after(&mut self, file: FileRef) -> Result<Next, SourceError> {
-        self.index(file)?;
+        let before = self.chain[self.index(file)?].stat;
         self.refresh()?;
         let index = self.index(file)?;
         let size = self.look_at(index)?;
+        // The same text under another inode: the rest of it is as good as a successor's.
+        let moved = !before.same_file(&self.chain[index].stat);
+        if self.missed(index)? {
+            return self.enter_from(index);
+        }
         match self.chain[index].text {
             Text::Cut { .. } => self.after_cut(index)?,
             Text::Over => {}
@@ -130,7 +135,7 @@ impl LogSource {
                 return Ok(self.again(index, gap(GapReason::Truncated, Some(lost), words)));
             }
             Text::Whole if size > self.chain[index].end() => {
-                return Ok(if index + 1 < self.chain.len() { Next::Unread } else { Next::NoneYet });
+                return Ok(if moved || index + 1 < self.chain.len() { Next::Unread } else { Next::NoneYet });
             }
             Text::Whole => {}
         }
@@ -218,6 +223,9 @@ impl LogSource {
                 self.chain.remove(index);
                 continue;
             }
+            if self.missed(index)? {
+                continue;
+            }
             let size = self.look_at(index)?;
             let held = &self.chain[index];
             if size <= held.start && held.end() <= held.start {
@@ -254,6 +262,7 @@ impl LogSource {
             let words = format!("{name} was cut, and the server no longer has what it had acknowledged of it");
             join(&mut told, Some(gap(GapReason::Truncated, None, words)));
         }
+        held.note_unread(&self.key).map_err(io)?;
         held.gap.clone_from(&told);
         held.reference = Some(reference);
         Ok(Found { file: reference, offset, gap: told })

@@ -1,9 +1,11 @@
 //! Finding the place that the server has stored.
 
+use super::anchor::is_prefix;
 use super::error::SourceError;
 use super::gap::{gap, join};
 use super::held::Held;
 use super::log::LogSource;
+use super::siblings::{Direction, Mark};
 use super::{Found, Next};
 use crate::wire::{GapReason, Position, Progress};
 
@@ -34,6 +36,10 @@ impl LogSource {
         } else if self.consumed.is_empty() {
             self.consumed.clone_from(&stored.consumed);
         }
+        if let Some(index) = place {
+            self.settle_order(index)?;
+            place = self.find(at)?;
+        }
         match place {
             Some(index) => self.go_on_in(index, at, &stored.pending),
             None => self.go_on_without(stored, at, ended),
@@ -57,6 +63,37 @@ impl LogSource {
         Ok(place)
     }
 
+    /// Tells the order of rotated files, where it was a guess, by the file that the server has last: whatever is not among
+    /// those that were read is newer than it.
+    fn settle_order(&mut self, index: usize) -> Result<(), SourceError> {
+        if self.direction.is_some() || !self.chain.iter().any(|held| held.guessed()) {
+            return Ok(());
+        }
+        let number = |held: &Held| match self.family.mark(&held.name) {
+            Some(Mark::Number(number)) => Some(number),
+            _ => None,
+        };
+        let Some(last) = number(&self.chain[index]) else { return Ok(()) };
+        let mut newer = Vec::new();
+        for (at, held) in self.chain.iter().enumerate() {
+            if at != index && !self.was_read(held)? {
+                newer.extend(number(held));
+            }
+        }
+        self.direction = match newer.first() {
+            Some(_) if newer.iter().all(|number| *number < last) => Some(Direction::Shifted),
+            Some(_) if newer.iter().all(|number| *number > last) => Some(Direction::Upwards),
+            _ => return Ok(()),
+        };
+        let chain = std::mem::take(&mut self.chain);
+        let (mut chain, still_guessed) = self.sorted(chain);
+        for held in chain.iter_mut().filter(|held| held.guessed() && !still_guessed) {
+            held.gap = None;
+        }
+        self.chain = chain;
+        Ok(())
+    }
+
     /// Goes on where the position was found.
     fn go_on_in(&mut self, index: usize, at: &Position, pending: &[Position]) -> Result<Next, SourceError> {
         let held = &mut self.chain[index];
@@ -76,14 +113,16 @@ impl LogSource {
         for at_later in (0..later.len()).rev() {
             let held = &later[at_later];
             let rotated = held.name != self.family.live() && held.end() == 0;
-            if rotated && held.matches(&self.key, at).map_err(|error| self.io(error))? {
+            if rotated && is_copy(&self.chain[0], held).map_err(|error| self.io(error))? {
                 copies.push(later.remove(at_later));
             }
         }
         self.strangers.append(&mut copies);
         let rotated_later = later.iter().any(|held| held.name != self.family.live());
         for (which, missing) in pending.iter().enumerate() {
-            if !contains(&self.key, &later, missing).map_err(|error| self.io(error))? {
+            let held = [&later, &self.strangers].map(|files| contains(&self.key, files, missing));
+            let [in_place, aside] = held.map(|found| found.map_err(|error| self.io(error)));
+            if !in_place? && !aside? {
                 // The last of them may have been the live file, and have grown.
                 let lost = (which + 1 < pending.len()).then_some(missing.offset);
                 let words = format!(
@@ -98,7 +137,7 @@ impl LogSource {
         let reference = self.new_reference();
         let held = &mut self.chain[0];
         held.reference = Some(reference);
-        let mut told = held.gap.take().filter(|gap| gap.reason() == GapReason::Ambiguous).or(guess);
+        let mut told = if held.guessed() { held.gap.take() } else { guess };
         told.take_if(|_| !rotated_later);
         held.losses.retain(|(at_loss, _)| *at_loss >= at.offset);
         for (_, lost) in &held.losses {
@@ -159,4 +198,12 @@ fn contains(key: &super::AnchorKey, files: &[Held], position: &Position) -> std:
         }
     }
     Ok(false)
+}
+
+/// Whether one of two files is a copy of the other, or of its beginning. Not by a position alone: one at the first bytes of a
+/// file matches much.
+fn is_copy(one: &Held, other: &Held) -> std::io::Result<bool> {
+    let (Some(a), Some(b)) = (one.file.as_deref(), other.file.as_deref()) else { return Ok(false) };
+    let length = a.stat()?.size.min(other.stat.size);
+    Ok(length > 0 && is_prefix(a, length, b)?)
 }

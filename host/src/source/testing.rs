@@ -80,6 +80,10 @@ impl Memos {
         self.files.lock().unwrap()[OsStr::new(name)].clone()
     }
 
+    pub fn has_text(&self, name: &str) -> bool {
+        self.file(name).stat().unwrap().size > 0
+    }
+
     pub fn append(&self, name: &str, text: &str) {
         self.file(name).change(|content| content.extend_from_slice(text.as_bytes()), self.tick());
     }
@@ -87,6 +91,11 @@ impl Memos {
     /// Cuts the file and writes it anew.
     pub fn rewrite(&self, name: &str, text: &str) {
         self.file(name).change(|content| *content = text.into(), self.tick());
+    }
+
+    /// Sets the time of its last change.
+    pub fn touch(&self, name: &str, modified_ns: u64) {
+        self.file(name).content.lock().unwrap().1.modified_ns = modified_ns;
     }
 
     pub fn rename(&self, from: &str, to: &str) {

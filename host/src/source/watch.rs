@@ -146,7 +146,7 @@ mod tests {
 
     fn subscribe(watcher: &Arc<Watcher>, directory: &Path) -> (Subscription, Receiver<()>) {
         let (sender, receiver) = channel();
-        let subscription = watcher.subscribe(directory, move || drop(sender.send(())));
+        let subscription = watcher.subscribe(directory, move || sender.send(()).unwrap_or_default());
         (subscription, receiver)
     }
 
@@ -166,7 +166,7 @@ mod tests {
     fn reading_wakes_nobody_and_lost_events_wake_all() {
         let subscribers = Subscribers::default();
         let (sender, woken) = channel();
-        let wake: Wake = Arc::new(move || drop(sender.send(())));
+        let wake: Wake = Arc::new(move || sender.send(()).unwrap_or_default());
         lock(&subscribers.by_directory).insert("/logs".into(), vec![(1, wake)]);
         let log = |kind| Ok(Event::new(kind).add_path("/logs/log.txt".into()));
         subscribers.deliver(log(EventKind::Access(AccessKind::Open(AccessMode::Any))));

@@ -1,5 +1,6 @@
 //! What a reader gets of a log while others write, rotate, cut and delete it.
 
+mod chance;
 mod cut;
 mod real;
 mod restart;

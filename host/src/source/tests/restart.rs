@@ -36,6 +36,25 @@ fn a_restart_after_three_rotations_loses_nothing_and_sends_nothing_twice() {
 }
 
 #[test]
+fn what_the_server_has_last_tells_which_way_numbers_run() {
+    for (last, next, after) in [("log.txt.3", "log.txt.2", "log.txt.1"), ("log.txt.1", "log.txt.2", "log.txt.3")] {
+        let dir = Memos::default();
+        dir.make("log.txt", "one\n");
+        let stored = stored(&dir);
+        dir.rename("log.txt", last);
+        for (name, text) in [(next, "two\n"), (after, "three\n"), ("log.txt", "four\n")] {
+            dir.make(name, text);
+        }
+        for name in [last, next, after] {
+            dir.touch(name, 7);
+        }
+        let mut reader = Reader::of(dir);
+        reader.resume(Some(&stored)).drain().has_read("two\nthree\nfour\n");
+        reader.lost_nothing();
+    }
+}
+
+#[test]
 fn a_restart_after_a_copy_and_a_cut_finds_the_rest_in_the_copy() {
     let dir = Memos::default();
     dir.make("log.txt", "one\n");
