@@ -75,8 +75,6 @@ pub struct Found<File, Gap> {
 /// Why the source could not be read. The call can be made again later.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SourceError {
-    /// There is no such file now.
-    NotFound,
     /// The host's user may not read it; in words, with the file.
     Denied(String),
     /// Any other failure, in words.

@@ -124,7 +124,6 @@ fn successor(next: log_source::Successor) -> host::Successor<log_source::LogFile
 
 fn source_error(error: log_source::SourceError) -> host::SourceError {
     match error {
-        log_source::SourceError::NotFound => host::SourceError::NotFound,
         log_source::SourceError::Denied(words) => host::SourceError::Denied(words),
         log_source::SourceError::Other(words) => host::SourceError::Other(words),
     }

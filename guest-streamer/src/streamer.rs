@@ -152,9 +152,7 @@ impl<H: Host> Streamer<H> {
             return match host.resume() {
                 Ok(Successor::Next(found)) => Ok(self.enter(host, found)),
                 // The log is not there yet. `Unread` has no meaning before there is a file, and waiting is safe.
-                Ok(Successor::NoneYet | Successor::Unread) | Err(SourceError::NotFound) => {
-                    Ok(Some(self.sent_all(host)))
-                }
+                Ok(Successor::NoneYet | Successor::Unread) => Ok(Some(self.sent_all(host))),
                 Ok(Successor::Other(words)) => self.trouble(host, unknown(&words)),
                 Err(error) => self.trouble(host, unreadable(error)),
             };
@@ -319,7 +317,6 @@ impl<H: Host> Streamer<H> {
 /// A source's failure in words for the site's operator.
 fn unreadable(error: SourceError) -> String {
     match error {
-        SourceError::NotFound => "the file that was being read is gone".into(),
         SourceError::Denied(words) => {
             ["the log may not be read: ", &words, "; let the user that runs fedtail read it"].concat()
         }

@@ -27,7 +27,6 @@ fn a_log_that_appears_late_is_waited_for() {
         &[
             (&[], Wake::Connected, &[], Wait(POLL)),
             (&[At(POLL)], Wake::Timer, &[], Wait(2 * POLL)),
-            (&[Fail(SourceError::NotFound)], Wake::Changed, &[], Wait(2 * POLL)),
             (&[Heal, Write("a")], Wake::Changed, &["sent a"], Wait(2 * POLL)),
         ],
     );
