@@ -1,0 +1,68 @@
+//! What goes wrong with a policy, by the stage where it did.
+
+use std::path::PathBuf;
+
+/// Why a component was not taken as a policy. Each variant is a stage; each message names the file.
+#[derive(Debug, thiserror::Error)]
+pub enum PolicyError {
+    /// The file can't be read.
+    #[error("the policy {file} cannot be read: {reason}")]
+    Read {
+        /// Which file.
+        file: PathBuf,
+        /// Why, and what to do.
+        reason: String,
+    },
+    /// The bytes are no component.
+    #[error("the policy {file} is not a WebAssembly component: {reason}")]
+    Decode {
+        /// Which file.
+        file: PathBuf,
+        /// What it is instead, and what to do.
+        reason: String,
+    },
+    /// The component is valid, and does not fit the contract.
+    #[error("the policy {file} does not fit the contract fedtail:policy@{version}: {reason}", version = super::component::CONTRACT)]
+    World {
+        /// Which file.
+        file: PathBuf,
+        /// What is missing or too much, and what to do.
+        reason: String,
+    },
+    /// The component could not be linked with the host.
+    #[error("the policy {file} cannot be linked: {reason}")]
+    Link {
+        /// Which file.
+        file: PathBuf,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// How an instance failed. It is discarded; the stream goes on with a fresh one from the server's position.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum Fault {
+    /// The policy returned an error, in its own words.
+    #[error("the policy gave up: {0}")]
+    Gave(String),
+    /// The policy trapped, or went over a limit.
+    #[error("the policy was stopped: {0}")]
+    Trapped(String),
+    /// The host could not make an instance.
+    #[error("the policy could not be instantiated: {0}")]
+    Instantiate(String),
+}
+
+impl Fault {
+    /// A trap in one line for a person: the root cause without wasmtime's backtrace.
+    pub(super) fn trap(error: &wasmtime::Error) -> Self {
+        let words = match error.downcast_ref::<wasmtime::Trap>() {
+            Some(wasmtime::Trap::Interrupt) => {
+                format!("a step took longer than {:?}", super::limits::STEP_TIME)
+            }
+            Some(trap) => trap.to_string(),
+            None => error.root_cause().to_string(),
+        };
+        Fault::Trapped(words)
+    }
+}

@@ -1,0 +1,200 @@
+//! What every instance has in its store, of either kind: handles, accounts, the clock's and the diagnostics' imports.
+
+use std::fmt::Write as _;
+
+use bytes::Bytes;
+use tracing::{debug, error, info, warn};
+use wasmtime::component::{Resource, ResourceTable};
+use wasmtime::{StoreLimits, StoreLimitsBuilder};
+
+use super::bindings::streamer::fedtail::policy::{chunks, clock, diagnostics, gaps};
+use super::chunk::{Account, Chunk};
+use super::component::Digest;
+use super::engine::Engine;
+use super::error::Fault;
+use super::limits;
+
+/// One instance's side of the host.
+pub struct Guest<H> {
+    /// What the instance's stream offers.
+    pub host: H,
+    pub table: ResourceTable,
+    limits: StoreLimits,
+    account: Account,
+    calls: u32,
+    messages: u32,
+    /// Digest and stream, as messages show them.
+    name: String,
+}
+
+/// Time for a policy.
+pub trait Time {
+    /// Monotonic nanoseconds.
+    fn now(&self) -> u64;
+    /// Nanoseconds since the Unix epoch.
+    fn wall(&self) -> u64;
+}
+
+impl<H> Guest<H> {
+    /// Counts one host call; every import begins with it.
+    pub fn call(&mut self) -> wasmtime::Result<()> {
+        self.calls += 1;
+        if self.calls > limits::CALLS_PER_STEP {
+            wasmtime::bail!("it made more than {} host calls in one step", limits::CALLS_PER_STEP);
+        }
+        Ok(())
+    }
+
+    /// Gives the instance a chunk.
+    pub fn give(&mut self, bytes: Bytes) -> wasmtime::Result<Resource<Chunk>> {
+        let chunk = self.account.chunk(bytes)?;
+        Ok(self.table.push(chunk)?)
+    }
+
+    /// The bytes behind a handle.
+    pub fn look(&self, chunk: &Resource<Chunk>) -> wasmtime::Result<Bytes> {
+        Ok(self.table.get(chunk)?.bytes().clone())
+    }
+}
+
+/// A store with every limit on.
+pub fn store<H: 'static>(engine: &Engine, host: H, digest: Digest, stream: &str) -> wasmtime::Store<Guest<H>> {
+    let mut table = ResourceTable::new();
+    table.set_max_capacity(limits::HANDLES);
+    let limits = StoreLimitsBuilder::new()
+        .memory_size(limits::MEMORY)
+        .table_elements(limits::TABLE_ELEMENTS)
+        .tables(limits::TABLES)
+        .memories(limits::MEMORIES)
+        .instances(limits::INSTANCES)
+        .build();
+    let name = format!("{stream} policy {}", &digest.hex()[..12]);
+    let guest = Guest { host, table, limits, account: Account::default(), calls: 0, messages: 0, name };
+    let mut store = wasmtime::Store::new(&engine.wasmtime, guest);
+    store.limiter(|guest| &mut guest.limits);
+    store.set_hostcall_fuel(limits::CALL_BYTES);
+    store.set_max_component_handles(limits::HANDLES);
+    store.epoch_deadline_trap();
+    fresh(&mut store);
+    store
+}
+
+/// Gives the next call into the guest its whole budget of time, host calls and messages.
+pub fn fresh<H>(store: &mut wasmtime::Store<Guest<H>>) {
+    let ticks = limits::STEP_TIME.as_nanos().div_ceil(limits::EPOCH_TICK.as_nanos());
+    store.set_epoch_deadline(u64::try_from(ticks).unwrap_or(u64::MAX));
+    let guest = store.data_mut();
+    if guest.messages > limits::MESSAGES_PER_STEP {
+        warn!("{}: {} more messages are not shown", guest.name, guest.messages - limits::MESSAGES_PER_STEP);
+    }
+    guest.calls = 0;
+    guest.messages = 0;
+}
+
+/// The result of a call into the guest, with a trap as a fault.
+pub fn called<T>(result: wasmtime::Result<T>) -> Result<T, Fault> {
+    result.map_err(|error| Fault::trap(&error))
+}
+
+/// A guest's words, fit to be shown: cut, and with control characters escaped.
+pub fn printable(words: &str) -> String {
+    let mut out = String::with_capacity(words.len().min(limits::MESSAGE));
+    for char in words.chars() {
+        if out.len() >= limits::MESSAGE {
+            out.push('…');
+            break;
+        }
+        if char.is_control() {
+            // Writing to a string cannot fail.
+            let _ = write!(out, "{}", char.escape_default());
+        } else {
+            out.push(char);
+        }
+    }
+    out
+}
+
+impl<H: Send> chunks::Host for Guest<H> {}
+
+impl<H: Send> chunks::HostChunk for Guest<H> {
+    fn new(&mut self, bytes: Vec<u8>) -> wasmtime::Result<Resource<Chunk>> {
+        self.call()?;
+        if bytes.len() > limits::CHUNK as usize {
+            wasmtime::bail!("it made a chunk of more than {} bytes", limits::CHUNK);
+        }
+        self.give(bytes.into())
+    }
+
+    fn len(&mut self, chunk: Resource<Chunk>) -> wasmtime::Result<u32> {
+        self.call()?;
+        // A chunk is never longer than `limits::CHUNK`.
+        Ok(u32::try_from(self.table.get(&chunk)?.bytes().len())?)
+    }
+
+    fn bytes(&mut self, chunk: Resource<Chunk>) -> wasmtime::Result<Vec<u8>> {
+        self.call()?;
+        Ok(self.table.get(&chunk)?.bytes().to_vec())
+    }
+
+    fn slice(&mut self, chunk: Resource<Chunk>, start: u32, end: u32) -> wasmtime::Result<Resource<Chunk>> {
+        self.call()?;
+        let Some(slice) = self.table.get(&chunk)?.slice(start, end) else {
+            wasmtime::bail!("it cut a chunk from {start} to {end}, which is not within it");
+        };
+        Ok(self.table.push(slice)?)
+    }
+
+    fn last_line_end(&mut self, chunk: Resource<Chunk>) -> wasmtime::Result<Option<u32>> {
+        self.call()?;
+        let bytes = self.table.get(&chunk)?.bytes();
+        Ok(bytes.iter().rposition(|&byte| byte == b'\n').and_then(|at| u32::try_from(at + 1).ok()))
+    }
+
+    fn drop(&mut self, chunk: Resource<Chunk>) -> wasmtime::Result<()> {
+        self.table.delete(chunk)?;
+        Ok(())
+    }
+}
+
+impl<H: Time + Send> clock::Host for Guest<H> {
+    fn now(&mut self) -> wasmtime::Result<u64> {
+        self.call()?;
+        Ok(self.host.now())
+    }
+
+    fn wall(&mut self) -> wasmtime::Result<u64> {
+        self.call()?;
+        Ok(self.host.wall())
+    }
+}
+
+impl<H: Send> gaps::Host for Guest<H> {}
+
+impl<H: Send> diagnostics::Host for Guest<H> {
+    fn say(&mut self, level: diagnostics::Level, message: String) -> wasmtime::Result<()> {
+        self.call()?;
+        self.messages += 1;
+        if self.messages > limits::MESSAGES_PER_STEP {
+            return Ok(());
+        }
+        let (name, message) = (&self.name, printable(&message));
+        match level {
+            diagnostics::Level::Debug => debug!("{name}: {message}"),
+            diagnostics::Level::Info => info!("{name}: {message}"),
+            diagnostics::Level::Warn => warn!("{name}: {message}"),
+            diagnostics::Level::Error => error!("{name}: {message}"),
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_guests_words_cannot_forge_lines_or_fill_the_log() {
+        assert_eq!(printable("a\nb\u{1b}[31m"), "a\\nb\\u{1b}[31m");
+        assert!(printable(&"x".repeat(1 << 20)).len() < limits::MESSAGE + 8);
+    }
+}
