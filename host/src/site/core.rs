@@ -1,0 +1,350 @@
+//! What one stream offers its policy: the source behind, the window and the frames in front.
+//!
+//! No thread and no clock of its own: it is called from the policy's steps and from [`Driver`](super::driver::Driver),
+//! and what it wants sent waits in its outbox.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::clock::Clock;
+use crate::policy::{SendError, Source, SourceFault, StreamerHost, Successor, Time, limits};
+use crate::source::{self, FileRef, LogSource, SourceError, Stat};
+use crate::wire;
+
+/// The most bytes that one step may queue. A step is not interrupted, so that what it reads ahead is kept small; a
+/// larger window is filled by several steps.
+const STEP_BYTES: u64 = 1 << 20;
+
+/// Frames that may be sent and not acknowledged, for policies that skip much and send little.
+const FRAMES_IN_FLIGHT: usize = 4096;
+
+/// The opening that frames are sent under.
+#[derive(Debug, Clone, Copy)]
+struct Opening {
+    stream: u32,
+    epoch: u64,
+    credit: u64,
+}
+
+/// A range on its way: what its acknowledgement means.
+struct InFlight {
+    seq: u64,
+    length: u64,
+    file: FileRef,
+    reached: u64,
+}
+
+/// One stream's source, window and outbox.
+pub struct Core {
+    source: LogSource,
+    clock: Arc<dyn Clock>,
+    policy_digest: Bytes,
+    opening: Option<Opening>,
+    /// What the server had stored at the opening.
+    stored: Option<wire::Progress>,
+    /// Whether the stream had ended before this opening.
+    ended: bool,
+    seq: u64,
+    base: u64,
+    in_flight: VecDeque<InFlight>,
+    unacknowledged: u64,
+    /// Queued since the step began.
+    queued: u64,
+    /// Where the stream is: only the newest file takes positions, and they don't go back.
+    current: Option<(FileRef, u64)>,
+    parts: Vec<Bytes>,
+    parts_length: u64,
+    /// Lost at the source; goes out with the next range or the end.
+    gaps: Vec<wire::Gap>,
+    /// What the source found lost and the policy has not reported yet.
+    gap_due: Option<wire::Gap>,
+    /// Whether the source turned out to be another one than what is stored.
+    different: Option<String>,
+    /// Whether the log was ever there.
+    pub(super) appeared: bool,
+    /// Whether the policy found the window closed.
+    pub(super) wants_window: bool,
+    /// Frames that are to be sent, in order.
+    pub(super) outbox: VecDeque<wire::site_frame::Frame>,
+}
+
+impl Core {
+    pub fn new(source: LogSource, clock: Arc<dyn Clock>, policy_digest: Bytes) -> Self {
+        Self {
+            source,
+            clock,
+            policy_digest,
+            opening: None,
+            stored: None,
+            ended: false,
+            seq: 0,
+            base: 0,
+            in_flight: VecDeque::new(),
+            unacknowledged: 0,
+            queued: 0,
+            current: None,
+            parts: Vec::new(),
+            parts_length: 0,
+            gaps: Vec::new(),
+            gap_due: None,
+            different: None,
+            appeared: false,
+            wants_window: false,
+            outbox: VecDeque::new(),
+        }
+    }
+
+    /// The server opened the stream: all that was sent before and is not in `opened` counts as never sent.
+    pub fn opened(&mut self, opened: wire::Opened) {
+        self.closed();
+        self.opening = Some(Opening { stream: opened.stream, epoch: opened.epoch, credit: opened.credit });
+        self.base = opened.received;
+        self.stored = opened.progress;
+        self.ended = opened.ended;
+    }
+
+    /// The link is down, or the opening is over: nothing can be sent.
+    pub fn closed(&mut self) {
+        self.opening = None;
+        self.seq = 0;
+        self.in_flight.clear();
+        self.unacknowledged = 0;
+        self.current = None;
+        self.parts.clear();
+        self.parts_length = 0;
+        self.gaps.clear();
+        self.gap_due = None;
+        self.wants_window = false;
+        self.outbox.clear();
+    }
+
+    /// The server has stored all ranges up to this frame.
+    pub fn acknowledged(&mut self, ack: wire::Ack) {
+        let Some(opening) = self.opening.as_mut().filter(|opening| opening.epoch == ack.epoch) else { return };
+        opening.credit = ack.credit;
+        let mut last = None;
+        while let Some(range) = self.in_flight.pop_front_if(|range| range.seq <= ack.seq) {
+            self.unacknowledged -= range.length;
+            last = Some((range.file, range.reached));
+        }
+        if let Some((file, reached)) = last {
+            self.source.acknowledged(file, reached);
+        }
+    }
+
+    /// Looks at the directory, so that files are opened when they are first seen, whatever the policy is waiting for.
+    pub fn refresh(&mut self) -> Result<(), SourceError> {
+        self.source.refresh()
+    }
+
+    /// Gives the next step its budget.
+    pub fn begin_step(&mut self) {
+        self.queued = 0;
+        self.wants_window = false;
+    }
+
+    /// Whether the window takes a whole chunk. Less is not offered: small acknowledgements would make small frames, for
+    /// ever.
+    pub fn window_is_open(&self) -> bool {
+        let chunk = u64::from(limits::CHUNK);
+        self.opening.is_some_and(|opening| self.unacknowledged + chunk.min(opening.credit) <= opening.credit)
+    }
+
+    /// Why the source can't be what is stored, if it turned out so.
+    pub fn different_source(&self) -> Option<&str> {
+        self.different.as_deref()
+    }
+
+    /// Bytes that were sent, or are queued, and not acknowledged.
+    pub fn unacknowledged(&self) -> u64 {
+        self.unacknowledged
+    }
+
+    /// Whether everything that was queued is acknowledged.
+    pub fn drained(&self) -> bool {
+        self.in_flight.is_empty() && self.outbox.is_empty()
+    }
+
+    /// The epoch of the opening, while there is one.
+    pub fn epoch(&self) -> Option<u64> {
+        self.opening.map(|opening| opening.epoch)
+    }
+
+    /// Queues the end of the stream.
+    pub fn end(&mut self, aborted: Option<String>) {
+        let Some(opening) = self.opening else { return };
+        let end = wire::End {
+            stream: opening.stream,
+            epoch: opening.epoch,
+            base: self.base,
+            gaps: std::mem::take(&mut self.gaps),
+            aborted,
+        };
+        self.outbox.push_back(wire::site_frame::Frame::End(end));
+    }
+
+    fn successor(&mut self, next: Result<source::Next, SourceError>) -> Result<Successor, SourceFault> {
+        match next.map_err(|error| self.fault(error))? {
+            source::Next::NoneYet => Ok(Successor::NoneYet),
+            source::Next::Unread => Ok(Successor::Unread),
+            source::Next::Found(found) => {
+                self.appeared = true;
+                self.current = Some((found.file, found.offset));
+                self.gap_due = found.gap.clone();
+                Ok(Successor::Found(Source { file: found.file, offset: found.offset, gap: found.gap }))
+            }
+        }
+    }
+
+    fn fault(&mut self, error: SourceError) -> SourceFault {
+        match error {
+            SourceError::Denied { .. } => SourceFault::Denied(error.to_string()),
+            SourceError::DifferentSource { .. } => {
+                let words = error.to_string();
+                self.different = Some(words.clone());
+                SourceFault::Other(words)
+            }
+            _ => SourceFault::Other(error.to_string()),
+        }
+    }
+
+    /// What every end of a range is checked for.
+    fn check(&mut self, file: FileRef, reached: u64) -> Result<Opening, SendError> {
+        let opening = self.opening.ok_or(SendError::Disconnected)?;
+        if self.gap_due.is_some() {
+            return Err(SendError::GapUnreported);
+        }
+        match self.current {
+            Some((current, from)) if current == file => {
+                if reached < from {
+                    return Err(SendError::BadPosition(format!("{reached} lies before {from}, which was reached")));
+                }
+            }
+            _ => return Err(SendError::BadPosition("the file is not the current one".into())),
+        }
+        Ok(opening)
+    }
+
+    /// Queues the frames of one range; the last one carries where it ends.
+    fn range(&mut self, last: Bytes, file: FileRef, reached: u64) -> Result<(), SendError> {
+        let opening = self.check(file, reached)?;
+        let length = self.parts_length + last.len() as u64;
+        if length > u64::from(limits::RANGE) {
+            return Err(SendError::TooLarge(limits::RANGE));
+        }
+        let full = if length > 0 { self.window() == 0 } else { self.in_flight.len() >= FRAMES_IN_FLIGHT };
+        if full {
+            self.wants_window = true;
+            return Err(SendError::WindowFull);
+        }
+        let progress =
+            self.source.progress_at(file, reached).map_err(|error| SendError::BadPosition(error.to_string()))?;
+        let mut parts = std::mem::take(&mut self.parts);
+        self.parts_length = 0;
+        parts.push(last);
+        let mut reached_with = Some((progress, std::mem::take(&mut self.gaps)));
+        let count = parts.len();
+        for (index, payload) in parts.into_iter().enumerate() {
+            let (progress, gaps) = if index + 1 == count { reached_with.take() } else { None }.unzip();
+            self.frame(opening, payload, progress, gaps.unwrap_or_default());
+        }
+        self.in_flight.push_back(InFlight { seq: self.seq, length, file, reached });
+        self.unacknowledged += length;
+        self.queued += length;
+        self.current = Some((file, reached));
+        Ok(())
+    }
+
+    fn frame(&mut self, opening: Opening, payload: Bytes, reached: Option<wire::Progress>, gaps: Vec<wire::Gap>) {
+        self.seq += 1;
+        // A chunk is at most `limits::CHUNK` bytes.
+        let length = u32::try_from(payload.len()).unwrap_or(u32::MAX);
+        let data = wire::Data {
+            stream: opening.stream,
+            epoch: opening.epoch,
+            seq: self.seq,
+            base: self.base,
+            payload,
+            encoding: wire::Encoding::Plain.into(),
+            length,
+            reached,
+            gaps,
+            policy_digest: if self.seq == 1 { self.policy_digest.clone() } else { Bytes::new() },
+        };
+        self.base += u64::from(length);
+        self.outbox.push_back(wire::site_frame::Frame::Data(data));
+    }
+}
+
+impl Time for Core {
+    fn now(&self) -> u64 {
+        self.clock.now()
+    }
+
+    fn wall(&self) -> u64 {
+        self.clock.wall()
+    }
+}
+
+impl StreamerHost for Core {
+    fn resume(&mut self) -> Result<Successor, SourceFault> {
+        self.parts.clear();
+        self.parts_length = 0;
+        self.gaps.clear();
+        let next = self.source.resume(self.stored.as_ref(), self.ended);
+        self.successor(next)
+    }
+
+    fn after(&mut self, file: FileRef) -> Result<Successor, SourceFault> {
+        let next = self.source.after(file);
+        self.successor(next)
+    }
+
+    fn stat(&mut self, file: FileRef) -> Result<Stat, SourceFault> {
+        self.source.stat(file).map_err(|error| self.fault(error))
+    }
+
+    fn read(&mut self, file: FileRef, offset: u64, max: u32) -> Result<Bytes, SourceFault> {
+        self.source.read(file, offset, max).map_err(|error| self.fault(error))
+    }
+
+    fn window(&mut self) -> u64 {
+        let Some(opening) = self.opening else { return 0 };
+        let free = if self.window_is_open() { opening.credit - self.unacknowledged } else { 0 };
+        let window = free.min(STEP_BYTES.saturating_sub(self.queued));
+        self.wants_window |= window == 0;
+        window
+    }
+
+    fn send_part(&mut self, data: Bytes) -> Result<(), SendError> {
+        if self.opening.is_none() {
+            return Err(SendError::Disconnected);
+        }
+        let length = self.parts_length + data.len() as u64;
+        if length > u64::from(limits::RANGE) {
+            return Err(SendError::TooLarge(limits::RANGE));
+        }
+        self.parts_length = length;
+        self.parts.push(data);
+        Ok(())
+    }
+
+    fn send(&mut self, data: Bytes, file: FileRef, reached: u64) -> Result<(), SendError> {
+        self.range(data, file, reached)
+    }
+
+    fn skip(&mut self, file: FileRef, reached: u64) -> Result<(), SendError> {
+        self.range(Bytes::new(), file, reached)
+    }
+
+    fn report_gap(&mut self, gap: wire::Gap) -> Result<(), SendError> {
+        if self.opening.is_none() {
+            return Err(SendError::Disconnected);
+        }
+        // A gap that the host found is stored in the host's words, whatever the policy makes of it.
+        self.gaps.push(self.gap_due.take().unwrap_or(gap));
+        Ok(())
+    }
+}

@@ -1,0 +1,446 @@
+//! Drives one stream: events in, steps of the policy, frames out.
+//!
+//! A state machine without thread, task or timer: [`stream`](super::stream) runs it on real ones.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tracing::{debug, warn};
+
+use super::backoff::Backoff;
+use super::core::Core;
+use super::outcome::{Ending, Outcome};
+use crate::clock::Clock;
+use crate::policy::{Fault, Next, Progress, Settings, StreamerInstance, StreamerPolicy, Wake};
+use crate::source::LogSource;
+use crate::wire::{self, server_frame, site_frame};
+
+/// Faults of the policy in a row, without any progress between them, after which the stream is given up. Each is
+/// followed by a longer pause; five take about three seconds.
+const STRIKES: u32 = 5;
+
+/// What a stream is told.
+pub enum Event {
+    /// The link is up: open the stream.
+    LinkUp,
+    /// The link is down.
+    LinkDown,
+    /// There will be no link, in words.
+    Refused(String),
+    /// A frame of this stream came.
+    Frame(server_frame::Frame),
+    /// The log or its directory changed.
+    Changed,
+    /// The time of [`Driver::wake_at`] has come.
+    Timer,
+    /// The job is ending.
+    Stop,
+    /// Give up at once; in words for the server.
+    Abort(String),
+}
+
+/// What does not change about a stream.
+pub struct Terms {
+    /// How messages name it: job and log.
+    pub name: String,
+    /// Its number on the link.
+    pub stream: u32,
+    pub job: String,
+    pub log: String,
+    /// Random; the same over reconnects.
+    pub instance: Bytes,
+    pub settings: Settings,
+}
+
+/// Where the stream stands with the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// No link.
+    Down,
+    /// Not open, and to be opened at this instant.
+    Waiting(u64),
+    /// `Open` is sent.
+    Opening,
+    /// Open, and the policy is at work.
+    Open,
+    /// The policy has finished; the rest is on its way.
+    Draining,
+    /// `End` is sent.
+    Ending,
+}
+
+/// Who is host to whom: the core is in the instance while there is one.
+enum Seat {
+    Free(Box<Core>),
+    Taken(Box<StreamerInstance<Core>>),
+    /// Only within a change of seats.
+    Between,
+}
+
+/// One stream.
+pub struct Driver {
+    terms: Terms,
+    policy: StreamerPolicy<Core>,
+    clock: Arc<dyn Clock>,
+    seat: Seat,
+    stage: Stage,
+    timer: Option<u64>,
+    stopping: bool,
+    stop_told: bool,
+    strikes: u32,
+    backoff: Backoff,
+    stored: u64,
+    outcome: Option<Outcome>,
+    stalled: Option<String>,
+}
+
+impl Driver {
+    pub fn new(terms: Terms, policy: StreamerPolicy<Core>, source: LogSource, clock: Arc<dyn Clock>) -> Self {
+        let digest = Bytes::copy_from_slice(policy.digest().as_bytes());
+        let core = Core::new(source, clock.clone(), digest);
+        let backoff = Backoff::new(&terms.instance);
+        Self {
+            terms,
+            policy,
+            clock,
+            seat: Seat::Free(Box::new(core)),
+            stage: Stage::Down,
+            timer: None,
+            stopping: false,
+            stop_told: false,
+            strikes: 0,
+            backoff,
+            stored: 0,
+            outcome: None,
+            stalled: None,
+        }
+    }
+
+    /// How the stream ended, once it has.
+    pub fn outcome(&self) -> Option<&Outcome> {
+        self.outcome.as_ref()
+    }
+
+    /// When to send [`Event::Timer`], in the clock's monotonic nanoseconds.
+    pub fn wake_at(&self) -> Option<u64> {
+        match self.stage {
+            Stage::Waiting(at) => Some(at),
+            Stage::Open | Stage::Draining => self.timer,
+            _ => None,
+        }
+    }
+
+    /// Whether the policy can go on at once, because only its step was over.
+    pub fn can_go_on(&mut self) -> bool {
+        self.stage == Stage::Open && self.core().wants_window && self.core().window_is_open()
+    }
+
+    /// The next frame to send.
+    pub fn next_frame(&mut self) -> Option<site_frame::Frame> {
+        self.core().outbox.pop_front()
+    }
+
+    /// Whether there is a frame to send.
+    pub fn has_frames(&mut self) -> bool {
+        !self.core().outbox.is_empty()
+    }
+
+    /// Frames that are to be sent, for those who change them on their way.
+    pub fn frames(&mut self) -> impl Iterator<Item = &mut site_frame::Frame> {
+        self.core().outbox.iter_mut()
+    }
+
+    /// What the operator of the site should know if the stream does not end: what it waits for.
+    pub fn waiting_for(&mut self) -> String {
+        match self.stage {
+            Stage::Down | Stage::Waiting(_) | Stage::Opening => "the server was not to be reached".into(),
+            Stage::Open | Stage::Draining | Stage::Ending => match &self.stalled {
+                Some(reason) => format!("the server could not store: {reason}"),
+                None => "the server had not stored all of it".into(),
+            },
+        }
+    }
+
+    /// Bytes in the server's store, as far as this side knows.
+    pub fn stored(&self) -> u64 {
+        self.stored
+    }
+
+    fn core(&mut self) -> &mut Core {
+        match &mut self.seat {
+            Seat::Free(core) => core,
+            Seat::Taken(instance) => instance.host(),
+            Seat::Between => unreachable!("a change of seats puts somebody into the seat before it returns"),
+        }
+    }
+
+    /// Takes one event.
+    pub fn handle(&mut self, event: Event) {
+        if self.outcome.is_some() {
+            return;
+        }
+        match event {
+            Event::LinkUp => self.open(),
+            Event::LinkDown => {
+                self.core().closed();
+                self.stage = Stage::Down;
+                self.timer = None;
+            }
+            Event::Refused(reason) => self.finish(Ending::Refused, reason, Vec::new()),
+            Event::Frame(frame) => self.frame(frame),
+            Event::Changed => {
+                self.look();
+                if matches!(self.stage, Stage::Open) {
+                    self.step(Wake::Changed);
+                }
+            }
+            Event::Timer => match self.stage {
+                Stage::Waiting(_) => self.open(),
+                Stage::Open => {
+                    self.look();
+                    self.step(Wake::Timer);
+                }
+                _ => {}
+            },
+            Event::Stop => {
+                self.stopping = true;
+                self.tell_stop();
+            }
+            Event::Abort(reason) => {
+                self.core().end(Some(reason.clone()));
+                self.finish(Ending::Aborted, reason, Vec::new());
+            }
+        }
+    }
+
+    /// Goes on after a step that only its budget ended.
+    pub fn go_on(&mut self) {
+        self.step(Wake::Writable);
+    }
+
+    /// Opens files that are seen for the first time, also while the policy can't use them yet: what rotation deletes
+    /// later stays readable.
+    fn look(&mut self) {
+        if let Err(error) = self.core().refresh() {
+            debug!("{}: {error}", self.terms.name);
+        }
+    }
+
+    fn open(&mut self) {
+        let open = wire::Open {
+            stream: self.terms.stream,
+            job: self.terms.job.clone(),
+            log: self.terms.log.clone(),
+            instance: self.terms.instance.clone(),
+            liveness_interval_ns: self.terms.settings.liveness_interval,
+            policy_digest: Bytes::copy_from_slice(self.policy.digest().as_bytes()),
+        };
+        let core = self.core();
+        core.closed();
+        core.outbox.push_back(site_frame::Frame::Open(open));
+        self.stage = Stage::Opening;
+    }
+
+    /// Opens the stream again after a pause: the one path back, whatever happened.
+    fn reopen(&mut self, pause: u64) {
+        self.core().closed();
+        self.timer = None;
+        self.stage = Stage::Waiting(self.clock.now().saturating_add(pause));
+    }
+
+    fn frame(&mut self, frame: server_frame::Frame) {
+        match frame {
+            server_frame::Frame::Opened(opened)
+                if self.stage == Stage::Opening && opened.stream == self.terms.stream =>
+            {
+                self.opened(opened);
+            }
+            server_frame::Frame::OpenRefused(refused) if refused.stream == self.terms.stream => {
+                let refused = refused.refused.unwrap_or_default();
+                match refused.retry_after_ns {
+                    Some(after) => {
+                        let pause = after.max(self.backoff.next());
+                        debug!("{}: the server says later: {}", self.terms.name, refused.reason);
+                        self.reopen(pause);
+                    }
+                    None => self.finish(Ending::Refused, refused.reason, Vec::new()),
+                }
+            }
+            server_frame::Frame::Ack(ack) if ack.stream == self.terms.stream => self.acknowledged(ack),
+            server_frame::Frame::Closed(closed) if closed.stream == self.terms.stream => self.closed(closed),
+            server_frame::Frame::Stalled(stalled) if stalled.stream == self.terms.stream => {
+                match &stalled.reason {
+                    Some(reason) => warn!("{}: waiting, the server cannot store: {reason}", self.terms.name),
+                    None => warn!("{}: the server can store again", self.terms.name),
+                }
+                self.stalled = stalled.reason;
+            }
+            // What is still on its way from an opening before this one.
+            _ => {}
+        }
+    }
+
+    fn opened(&mut self, opened: wire::Opened) {
+        let liveness = self.terms.settings.liveness_interval;
+        if opened.idle_timeout_ns <= liveness {
+            // The receiver policy should have refused this; without it the stream would be closed as idle for ever.
+            let reason = format!(
+                "the server closes a stream after {:?} of silence, and this site is heard every {liveness:?} only: set a \
+                 shorter liveness interval",
+                std::time::Duration::from_nanos(opened.idle_timeout_ns),
+                liveness = std::time::Duration::from_nanos(liveness),
+            );
+            return self.finish(Ending::Refused, reason, Vec::new());
+        }
+        self.stored = opened.stored;
+        self.stalled = None;
+        let progress = Progress {
+            stored: opened.stored,
+            reached: opened.progress.as_ref().and_then(|p| p.at.as_ref()).map(|at| (at.device, at.inode, at.offset)),
+        };
+        self.core().opened(opened);
+        if !self.sit_down() {
+            return;
+        }
+        self.stage = Stage::Open;
+        self.look();
+        self.step(Wake::Connected(progress));
+        self.tell_stop();
+    }
+
+    /// Makes an instance if there is none.
+    fn sit_down(&mut self) -> bool {
+        match std::mem::replace(&mut self.seat, Seat::Between) {
+            Seat::Free(core) => match self.policy.start(*core, &self.terms.name, &self.terms.settings) {
+                Ok(instance) => {
+                    self.seat = Seat::Taken(Box::new(instance));
+                    self.stop_told = false;
+                    true
+                }
+                Err((core, fault)) => {
+                    self.seat = Seat::Free(Box::new(core));
+                    match fault {
+                        // The contract: an error of `start` says what is wrong with the settings.
+                        Fault::Gave(words) => {
+                            self.finish(
+                                Ending::Failed,
+                                format!("the policy does not take its settings: {words}"),
+                                vec![],
+                            );
+                        }
+                        fault => self.strike(&fault),
+                    }
+                    false
+                }
+            },
+            seat => {
+                self.seat = seat;
+                true
+            }
+        }
+    }
+
+    fn tell_stop(&mut self) {
+        if self.stopping && !self.stop_told && self.stage == Stage::Open {
+            self.stop_told = true;
+            self.look();
+            self.step(Wake::Stop);
+        }
+    }
+
+    fn step(&mut self, wake: Wake) {
+        let Seat::Taken(instance) = &mut self.seat else { return };
+        instance.host().begin_step();
+        let next = instance.step(wake);
+        if let Some(reason) = self.core().different_source() {
+            let reason = reason.to_owned();
+            return self.finish(Ending::Refused, reason, Vec::new());
+        }
+        match next {
+            Ok(Next::Wait(at)) => self.timer = Some(at),
+            Ok(Next::Finished) => {
+                self.stage = Stage::Draining;
+                self.timer = None;
+                self.end_if_drained();
+            }
+            Err(fault) => self.strike(&fault),
+        }
+    }
+
+    /// The policy failed: its instance is dropped, and after a pause a fresh one goes on from the server's position.
+    fn strike(&mut self, fault: &Fault) {
+        self.strikes += 1;
+        self.seat = match std::mem::replace(&mut self.seat, Seat::Between) {
+            Seat::Taken(instance) => Seat::Free(Box::new(instance.into_host())),
+            seat => seat,
+        };
+        if self.strikes >= STRIKES {
+            let reason = format!("{fault}; nothing more is sent, after {STRIKES} failures in a row");
+            self.core().end(Some(reason.clone()));
+            return self.finish(Ending::Failed, reason, Vec::new());
+        }
+        warn!("{}: {fault}; starting it again from what the server has", self.terms.name);
+        let pause = self.backoff.next();
+        self.reopen(pause);
+    }
+
+    fn acknowledged(&mut self, ack: wire::Ack) {
+        let before = self.core().unacknowledged();
+        self.core().acknowledged(ack);
+        let after = self.core().unacknowledged();
+        if after < before || self.core().drained() {
+            self.stored += before - after;
+            self.strikes = 0;
+            self.backoff.reset();
+        }
+        match self.stage {
+            Stage::Open => {
+                if self.core().wants_window && self.core().window_is_open() {
+                    self.step(Wake::Writable);
+                }
+            }
+            Stage::Draining => self.end_if_drained(),
+            _ => {}
+        }
+    }
+
+    fn end_if_drained(&mut self) {
+        if self.stage == Stage::Draining && self.core().drained() {
+            self.core().end(None);
+            self.stage = Stage::Ending;
+        }
+    }
+
+    fn closed(&mut self, closed: wire::Closed) {
+        if self.core().epoch().is_some_and(|epoch| epoch != closed.epoch) {
+            return;
+        }
+        self.stored = closed.stored;
+        let (reason, gaps) = (closed.reason.clone(), closed.gaps.clone());
+        match closed.kind() {
+            wire::EndKind::Complete | wire::EndKind::Incomplete if self.stage == Stage::Ending => {
+                let nothing = !self.core().appeared && closed.stored == 0;
+                if nothing {
+                    self.finish(Ending::Incomplete, "the log was never there".into(), gaps);
+                } else if closed.kind() == wire::EndKind::Complete {
+                    self.finish(Ending::Complete, reason, gaps);
+                } else {
+                    self.finish(Ending::Incomplete, reason, gaps);
+                }
+            }
+            wire::EndKind::Superseded => self.finish(Ending::Superseded, reason, gaps),
+            wire::EndKind::Aborted => self.finish(Ending::Aborted, reason, gaps),
+            // The server gave the stream up and this site is alive: it goes on from what is stored.
+            _ => {
+                debug!("{}: the server closed the stream ({reason}); opening it again", self.terms.name);
+                let pause = self.backoff.next();
+                self.reopen(pause);
+            }
+        }
+    }
+
+    fn finish(&mut self, ending: Ending, reason: String, gaps: Vec<wire::Gap>) {
+        self.timer = None;
+        self.outcome = Some(Outcome { ending, reason, stored: self.stored, gaps });
+    }
+}

@@ -1,0 +1,319 @@
+//! The one connection of a site, shared by its streams: made, kept alive, and made again.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+use tokio_stream::StreamExt;
+use tracing::{debug, info, warn};
+
+use super::backoff::Backoff;
+use crate::transport::{ConnectError, Connection, FrameSender, Gone, Transport};
+use crate::wire::{self, SiteFrame, server_frame, site_frame};
+
+/// Without a frame from the server for so many liveness intervals, and at least [`SHORTEST_SILENCE`], a connection is
+/// taken for dead: each beat is answered at once.
+const SILENT_INTERVALS: u32 = 3;
+/// A server that is busy on a slow disk answers late.
+const SHORTEST_SILENCE: Duration = Duration::from_secs(10);
+
+/// A link is far when its fastest beat takes longer than this to be answered: longer than any local network takes, so
+/// that the window and not the processor limits.
+const FAR: Duration = Duration::from_millis(5);
+
+/// So many beats follow each other at once when a connection is new, to tell whether it is far before data makes it slow.
+const FIRST_BEATS: u64 = 4;
+
+/// Each new connection must be there, and greeted, within this time.
+const CONNECT: Duration = Duration::from_secs(20);
+
+/// The live connection, as a stream uses it.
+#[derive(Clone)]
+pub struct Line {
+    /// To the server.
+    pub frames: FrameSender<SiteFrame>,
+    /// Whether the link, not the processor, is what limits, so that payloads are worth compressing.
+    pub compress: Arc<AtomicBool>,
+}
+
+/// What the link tells a stream.
+pub enum Signal {
+    /// There is a connection.
+    Up(Line),
+    /// It is gone.
+    Down,
+    /// A frame of the stream.
+    Frame(server_frame::Frame),
+    /// There will be no connection, in words.
+    Refused(String),
+}
+
+/// What a link is told.
+pub enum Request {
+    /// A stream wants to use it: its number, and where its signals go.
+    Join(u32, mpsc::UnboundedSender<Signal>),
+    /// A stream is over.
+    Leave(u32),
+}
+
+/// What a link needs.
+pub struct Link {
+    pub transport: Box<dyn Transport>,
+    /// The site's name, where the connection has no identity of its own.
+    pub site: Option<String>,
+    pub liveness_interval: Duration,
+    /// Different on each host.
+    pub seed: Vec<u8>,
+}
+
+struct Members {
+    requests: mpsc::UnboundedReceiver<Request>,
+    streams: HashMap<u32, mpsc::UnboundedSender<Signal>>,
+    line: Option<Line>,
+    refused: Option<String>,
+}
+
+impl Members {
+    /// Takes one request; false when the site is gone.
+    fn take(&mut self, request: Option<Request>) -> bool {
+        match request {
+            Some(Request::Join(number, stream)) => {
+                // A stream that is gone again is not an error.
+                if let Some(line) = &self.line {
+                    let _ = stream.send(Signal::Up(line.clone()));
+                }
+                if let Some(reason) = &self.refused {
+                    let _ = stream.send(Signal::Refused(reason.clone()));
+                }
+                self.streams.insert(number, stream);
+                true
+            }
+            Some(Request::Leave(number)) => {
+                self.streams.remove(&number);
+                true
+            }
+            None => false,
+        }
+    }
+
+    fn tell(&self, signal: impl Fn() -> Signal) {
+        for stream in self.streams.values() {
+            let _ = stream.send(signal());
+        }
+    }
+}
+
+/// How one connection went.
+enum End {
+    /// The site is gone: no stream and no handle is left.
+    Unused,
+    /// Try again.
+    Lost(String),
+    /// Never again.
+    Refused(String),
+    /// Try again, not before this.
+    Later(String, Duration),
+}
+
+impl Link {
+    /// Runs until the site is gone.
+    pub async fn run(self, requests: mpsc::UnboundedReceiver<Request>) {
+        let mut members = Members { requests, streams: HashMap::new(), line: None, refused: None };
+        let mut backoff = Backoff::new(&self.seed);
+        let mut was_up = false;
+        let mut warned = false;
+        loop {
+            let end = self.connection(&mut members, &mut backoff, &mut was_up, &mut warned).await;
+            if members.line.take().is_some() {
+                members.tell(|| Signal::Down);
+            }
+            let target = self.transport.target();
+            let pause = match end {
+                End::Unused => return,
+                End::Refused(reason) => {
+                    members.refused = Some(reason.clone());
+                    members.tell(|| Signal::Refused(reason.clone()));
+                    loop {
+                        let request = members.requests.recv().await;
+                        if !members.take(request) {
+                            return;
+                        }
+                    }
+                }
+                End::Lost(reason) => {
+                    // Once in words for the person who watches; the attempts in between are for those who debug.
+                    if warned {
+                        debug!("{target}: {reason}");
+                    } else {
+                        warn!("{target}: {reason}; trying again until it is there");
+                        warned = true;
+                    }
+                    Duration::from_nanos(backoff.next())
+                }
+                End::Later(reason, pause) => {
+                    warn!("{target}: {reason}; trying again later");
+                    pause.max(Duration::from_nanos(backoff.next()))
+                }
+            };
+            let again = tokio::time::sleep(pause);
+            tokio::pin!(again);
+            loop {
+                tokio::select! {
+                    () = &mut again => break,
+                    request = members.requests.recv() => if !members.take(request) { return },
+                }
+            }
+        }
+    }
+
+    /// One connection, from its making to its end.
+    async fn connection(
+        &self,
+        members: &mut Members,
+        backoff: &mut Backoff,
+        was_up: &mut bool,
+        warned: &mut bool,
+    ) -> End {
+        let greeted = tokio::time::timeout(CONNECT, self.greet());
+        tokio::pin!(greeted);
+        let greeted = loop {
+            tokio::select! {
+                greeted = &mut greeted => break greeted,
+                request = members.requests.recv() => if !members.take(request) { return End::Unused },
+            }
+        };
+        let mut connection = match greeted {
+            Ok(Ok(connection)) => connection,
+            Ok(Err(end)) => return final_at_first(end, *was_up),
+            Err(_) => return End::Lost(format!("no answer within {CONNECT:?}")),
+        };
+        backoff.reset();
+        if *warned {
+            info!("{}: connected again", self.transport.target());
+        }
+        (*was_up, *warned) = (true, false);
+        let line = Line { frames: connection.outgoing.clone(), compress: Arc::default() };
+        members.line = Some(line.clone());
+        members.tell(|| Signal::Up(line.clone()));
+        self.serve(members, &mut connection, &line).await
+    }
+
+    /// Connects, and exchanges the first frames.
+    async fn greet(&self) -> Result<Connection, End> {
+        let end = |error: ConnectError| match error {
+            ConnectError::Unreachable(reason) => End::Lost(reason),
+            ConnectError::Untrusted(reason) => End::Refused(reason),
+        };
+        let mut connection = self.transport.connect().await.map_err(end)?;
+        let hello = wire::Hello {
+            version: wire::VERSION,
+            software: wire::SOFTWARE.into(),
+            site: self.site.clone().unwrap_or_default(),
+        };
+        let hello = SiteFrame { frame: Some(site_frame::Frame::Hello(hello)) };
+        // A connection that is gone already says why in its incoming channel.
+        let _ = connection.outgoing.send(hello).await;
+        let first = match connection.incoming.next().await {
+            Some(Ok(first)) => first.frame,
+            Some(Err(error)) => return Err(end(error)),
+            None => return Err(End::Lost("the server closed the connection without a word".into())),
+        };
+        match first {
+            Some(server_frame::Frame::Welcome(welcome)) if welcome.version == wire::VERSION => Ok(connection),
+            Some(server_frame::Frame::Welcome(welcome)) => Err(End::Refused(format!(
+                "the server speaks version {} of the wire format, and this site {}: run the same release at both",
+                welcome.version,
+                wire::VERSION
+            ))),
+            Some(server_frame::Frame::Refused(refused)) => Err(match refused.retry_after_ns {
+                Some(after) => End::Later(refused.reason, Duration::from_nanos(after)),
+                None => End::Refused(refused.reason),
+            }),
+            _ => Err(End::Refused("the server did not greet as a fedtail server does".into())),
+        }
+    }
+
+    /// Carries frames and beats until the connection is gone.
+    async fn serve(&self, members: &mut Members, connection: &mut Connection, line: &Line) -> End {
+        let silence = (self.liveness_interval * SILENT_INTERVALS).max(SHORTEST_SILENCE);
+        let mut beats = tokio::time::interval(self.liveness_interval);
+        beats.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut heard = Instant::now();
+        let mut beat = Pulse { number: 0, sent: heard, fastest: Duration::MAX };
+        loop {
+            tokio::select! {
+                frame = connection.incoming.next() => {
+                    heard = Instant::now();
+                    match frame {
+                        Some(Ok(frame)) => match frame.frame {
+                            Some(server_frame::Frame::Beat(answer)) if answer.number == beat.number => {
+                                beat.fastest = beat.fastest.min(beat.sent.elapsed());
+                                line.compress.store(beat.fastest > FAR, Ordering::Relaxed);
+                                if beat.number < FIRST_BEATS && beat.next(connection).is_err() {
+                                    return End::Lost("the connection broke".into());
+                                }
+                            }
+                            Some(server_frame::Frame::Beat(_)) => {}
+                            Some(frame) => route(members, frame),
+                            None => debug!("a frame from a later version of the server is passed over"),
+                        },
+                        Some(Err(error)) => return End::Lost(error.to_string()),
+                        None => return End::Lost("the server closed the connection".into()),
+                    }
+                }
+                request = members.requests.recv() => if !members.take(request) { return End::Unused },
+                _ = beats.tick() => {
+                    if beat.next(connection).is_err() {
+                        return End::Lost("the connection broke".into());
+                    }
+                }
+                () = tokio::time::sleep_until(heard + silence) => {
+                    return End::Lost(format!("no sign of life from the server for {silence:?}"));
+                }
+            }
+        }
+    }
+}
+
+/// The beats of one connection.
+struct Pulse {
+    number: u64,
+    sent: Instant,
+    fastest: Duration,
+}
+
+impl Pulse {
+    fn next(&mut self, connection: &Connection) -> Result<(), Gone> {
+        self.number += 1;
+        self.sent = Instant::now();
+        let frame = site_frame::Frame::Beat(wire::Beat { number: self.number });
+        connection.outgoing.urgent(SiteFrame { frame: Some(frame) })
+    }
+}
+
+/// A server that was trusted before may be replaced or repaired: what would be final at the first attempt is then tried
+/// again.
+fn final_at_first(end: End, was_up: bool) -> End {
+    match end {
+        End::Refused(reason) if was_up => End::Lost(reason),
+        end => end,
+    }
+}
+
+/// Hands a frame to its stream; one that is over has no use for it.
+fn route(members: &Members, frame: server_frame::Frame) {
+    let stream = match &frame {
+        server_frame::Frame::Opened(frame) => frame.stream,
+        server_frame::Frame::OpenRefused(frame) => frame.stream,
+        server_frame::Frame::Ack(frame) => frame.stream,
+        server_frame::Frame::Closed(frame) => frame.stream,
+        server_frame::Frame::Stalled(frame) => frame.stream,
+        _ => return,
+    };
+    if let Some(stream) = members.streams.get(&stream) {
+        let _ = stream.send(Signal::Frame(frame));
+    }
+}

@@ -1,0 +1,348 @@
+//! The site's side: streams this log of this job, stops, finishes.
+//!
+//! A [`Site`] has one connection to one server; each [`Stream`] on it is one log with a policy instance of its own.
+//! Everything that goes wrong on the way (the server not there yet, a connection that breaks, a policy that traps) is
+//! answered in one way: the server is asked what it has, and the stream goes on from there.
+
+mod backoff;
+mod core;
+mod driver;
+mod link;
+mod outcome;
+mod stream;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::sync::{Notify, mpsc, watch};
+
+use self::core::Core;
+use self::driver::{Driver, Terms};
+use self::link::{Link, Request};
+pub use self::outcome::{Ending, Outcome};
+use self::stream::{Order, Status, Task};
+use crate::clock::{Clock, SystemClock};
+use crate::names::{JobName, LogName, NameError, SiteName};
+use crate::policy::{Component, Engine, Kind, PolicyError, Settings, StreamerPolicy};
+use crate::source::{AnchorKey, LogSource, SourceError, WatchError, Watcher};
+use crate::transport::Transport;
+
+/// How often a site is heard at least, unless it is set.
+pub const LIVENESS_INTERVAL: Duration = Duration::from_secs(10);
+/// How often a log is looked at when no event came, unless it is set.
+pub const POLL_INTERVAL: Duration = Duration::from_millis(500);
+
+/// Why a site or a stream was not started.
+#[derive(Debug, thiserror::Error)]
+pub enum SiteError {
+    /// The policy was not taken.
+    #[error(transparent)]
+    Policy(#[from] PolicyError),
+    /// The policy engine could not be made.
+    #[error("{0}")]
+    Engine(String),
+    /// The log's directory can't be used.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    /// File events are not to be had.
+    #[error(transparent)]
+    Watch(#[from] WatchError),
+    /// The log has no name that the server could file it under.
+    #[error(transparent)]
+    Name(#[from] NameError),
+    /// A setting can't be used, in words.
+    #[error("{0}")]
+    Setting(String),
+}
+
+/// What a site is made of; see [`Site::builder`].
+pub struct SiteBuilder {
+    transport: Box<dyn Transport>,
+    site: Option<SiteName>,
+    policy: Option<PathBuf>,
+    policy_settings: Vec<(String, String)>,
+    cache: Option<PathBuf>,
+    liveness_interval: Duration,
+    poll_interval: Duration,
+    anchor_secret: Option<Vec<u8>>,
+    clock: Arc<dyn Clock>,
+}
+
+impl SiteBuilder {
+    /// The site's name, for a server that takes it from the connection's first frame: on loopback without TLS. With
+    /// TLS the certificate says it, and this is not looked at.
+    pub fn site(mut self, name: SiteName) -> Self {
+        self.site = Some(name);
+        self
+    }
+
+    /// A streamer policy from a file instead of the built-in one, with its settings.
+    pub fn policy(mut self, file: impl Into<PathBuf>, settings: Vec<(String, String)>) -> Self {
+        self.policy = Some(file.into());
+        self.policy_settings = settings;
+        self
+    }
+
+    /// Where compiled policies are kept, a directory private to this user. Without it they are compiled at each start.
+    pub fn cache(mut self, directory: Option<PathBuf>) -> Self {
+        self.cache = directory;
+        self
+    }
+
+    /// How often the server hears of this site at least; default [`LIVENESS_INTERVAL`].
+    pub fn liveness_interval(mut self, interval: Duration) -> Self {
+        self.liveness_interval = interval;
+        self
+    }
+
+    /// How often to look at a log when no event came; default [`POLL_INTERVAL`].
+    pub fn poll_interval(mut self, interval: Duration) -> Self {
+        self.poll_interval = interval;
+        self
+    }
+
+    /// A secret of this site that stays the same over restarts, such as its private key. The marks that tell files
+    /// apart are keyed with it, so that the server can't guess at what it was not sent. Without it, the marks are keyed
+    /// with the site's name, which hides nothing.
+    pub fn anchor_secret(mut self, secret: &[u8]) -> Self {
+        self.anchor_secret = Some(secret.to_vec());
+        self
+    }
+
+    /// Starts the site's connection, on the current tokio runtime. It is made, and made again, in the background: a
+    /// server that is not there yet is no error.
+    ///
+    /// # Errors
+    ///
+    /// The policy is not taken, or an interval is 0.
+    pub fn start(self) -> Result<Site, SiteError> {
+        for (name, interval) in [("liveness", self.liveness_interval), ("poll", self.poll_interval)] {
+            if interval.is_zero() {
+                return Err(SiteError::Setting(format!("the {name} interval is 0: give a time like 10s or 500ms")));
+            }
+        }
+        let engine = Engine::new(self.cache).map_err(SiteError::Engine)?;
+        let component = match &self.policy {
+            Some(file) => Component::read(&engine, file, Kind::Streamer)?,
+            None => Component::embedded(&engine, Kind::Streamer)?,
+        };
+        let policy = StreamerPolicy::link(&engine, &component)?;
+        let secret = self
+            .anchor_secret
+            .unwrap_or_else(|| self.site.as_ref().map_or_else(Vec::new, |site| site.as_str().as_bytes().to_vec()));
+        let (link, requests) = mpsc::unbounded_channel();
+        let connection = Link {
+            transport: self.transport,
+            site: self.site.map(String::from),
+            liveness_interval: self.liveness_interval,
+            seed: random()?.to_vec(),
+        };
+        tokio::spawn(connection.run(requests));
+        let inner = Inner {
+            link,
+            policy,
+            policy_settings: self.policy_settings,
+            watcher: Watcher::new()?,
+            liveness_interval: self.liveness_interval,
+            poll_interval: self.poll_interval,
+            anchor_key: AnchorKey::from_secret(&secret),
+            clock: self.clock,
+            numbers: AtomicU32::new(1),
+        };
+        Ok(Site { inner: Arc::new(inner) })
+    }
+}
+
+/// 16 random bytes.
+fn random() -> Result<[u8; 16], SiteError> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).map_err(|e| SiteError::Setting(format!("the system gives no random numbers: {e}")))?;
+    Ok(bytes)
+}
+
+/// One site's connection to one server. Cheap to clone.
+#[derive(Clone)]
+pub struct Site {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    link: mpsc::UnboundedSender<Request>,
+    policy: StreamerPolicy<Core>,
+    policy_settings: Vec<(String, String)>,
+    watcher: Arc<Watcher>,
+    liveness_interval: Duration,
+    poll_interval: Duration,
+    anchor_key: AnchorKey,
+    clock: Arc<dyn Clock>,
+    numbers: AtomicU32,
+}
+
+/// Which log a stream sends.
+#[derive(Debug, Clone)]
+pub struct LogFile {
+    path: PathBuf,
+    job: JobName,
+    name: Option<LogName>,
+    once: bool,
+}
+
+impl LogFile {
+    /// The log at this path, which need not exist yet; its directory has to.
+    pub fn new(path: impl Into<PathBuf>, job: JobName) -> Self {
+        Self { path: path.into(), job, name: None, once: false }
+    }
+
+    /// The name that the server files it under, if not the file's own.
+    pub fn name(mut self, name: LogName) -> Self {
+        self.name = Some(name);
+        self
+    }
+
+    /// Only what is there now: a snapshot.
+    pub fn once(mut self) -> Self {
+        self.once = true;
+        self
+    }
+}
+
+impl Site {
+    /// Begins to make a site that talks over this transport.
+    pub fn builder(transport: impl Transport) -> SiteBuilder {
+        SiteBuilder {
+            transport: Box::new(transport),
+            site: None,
+            policy: None,
+            policy_settings: Vec::new(),
+            cache: None,
+            liveness_interval: LIVENESS_INTERVAL,
+            poll_interval: POLL_INTERVAL,
+            anchor_secret: None,
+            clock: Arc::new(SystemClock::default()),
+        }
+    }
+
+    /// Streams a log, from its first byte or from where the server stands.
+    ///
+    /// # Errors
+    ///
+    /// The log's directory is not there or can't be read, or the file's name is none that the server could take.
+    pub fn stream(&self, log: LogFile) -> Result<Stream, SiteError> {
+        let inner = &self.inner;
+        let name = match log.name {
+            Some(name) => name,
+            None => file_name(&log.path)?,
+        };
+        let source = LogSource::open(&log.path, inner.anchor_key.clone())?;
+        let nanoseconds = |interval: Duration| u64::try_from(interval.as_nanos()).unwrap_or(u64::MAX);
+        let number = inner.numbers.fetch_add(1, Ordering::Relaxed);
+        let terms = Terms {
+            name: format!("{}/{name}", log.job),
+            stream: number,
+            job: log.job.into(),
+            log: name.into(),
+            instance: Bytes::copy_from_slice(&random()?),
+            settings: Settings {
+                liveness_interval: nanoseconds(inner.liveness_interval),
+                poll_interval: nanoseconds(inner.poll_interval),
+                once: log.once,
+                custom: inner.policy_settings.clone(),
+            },
+        };
+        let changed = Arc::new(Notify::new());
+        let wake = changed.clone();
+        let subscription = inner.watcher.subscribe(directory(&log.path), move || wake.notify_one());
+        let driver = Driver::new(terms, inner.policy.clone(), source, inner.clock.clone());
+        let (orders, from_holder) = mpsc::unbounded_channel();
+        let (to_stream, signals) = mpsc::unbounded_channel();
+        let running = Status::Running { waiting_for: "the server was not to be reached".into(), stored: 0 };
+        let (status, seen) = watch::channel(running);
+        // A link that has ended refuses the stream: its signals are closed, which reads as a link that is down.
+        let _ = inner.link.send(Request::Join(number, to_stream));
+        let task = Task {
+            number,
+            clock: inner.clock.clone(),
+            orders: from_holder,
+            signals,
+            changed,
+            _subscription: subscription,
+            link: inner.link.clone(),
+            status,
+        };
+        tokio::spawn(task.run(driver));
+        Ok(Stream { orders, status: seen })
+    }
+}
+
+/// The directory of a path; a bare file name is in the working directory.
+fn directory(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+fn file_name(path: &Path) -> Result<LogName, SiteError> {
+    let name = path.file_name().and_then(|name| name.to_str()).ok_or_else(|| {
+        SiteError::Setting(format!("{}: not the path of a file with a readable name", path.display()))
+    })?;
+    Ok(LogName::new(name)?)
+}
+
+/// One log on its way. Dropping it leaves the stream as a process that is killed leaves it: the server keeps what it
+/// has and, after its idle timeout, says so.
+pub struct Stream {
+    orders: mpsc::UnboundedSender<Order>,
+    status: watch::Receiver<Status>,
+}
+
+impl Stream {
+    /// The job is about to end. Returns at once: lines that are written afterwards are still sent, until a look after a
+    /// poll interval finds no more.
+    pub fn request_stop(&self) {
+        // A stream that has ended needs no stop.
+        let _ = self.orders.send(Order::Stop);
+    }
+
+    /// Waits until the stream has ended by itself: after [`request_stop`](Self::request_stop) or for a snapshot when
+    /// the server has stored the end, else when it was refused or superseded.
+    pub async fn ended(&mut self) -> Outcome {
+        loop {
+            if let Status::Ended(outcome) = &*self.status.borrow_and_update() {
+                return outcome.clone();
+            }
+            if self.status.changed().await.is_err() {
+                break;
+            }
+        }
+        // The task is gone without an outcome only when its runtime is shut down.
+        self.given_up(Ending::Aborted, "the runtime was shut down".into())
+    }
+
+    /// Stops, and waits until the server has stored the end. After `timeout` the stream is given up, and the outcome
+    /// says what it was waiting for.
+    pub async fn finish(mut self, timeout: Duration) -> Outcome {
+        self.request_stop();
+        match tokio::time::timeout(timeout, self.ended()).await {
+            Ok(outcome) => outcome,
+            Err(_) => {
+                let waiting = match &*self.status.borrow() {
+                    Status::Running { waiting_for, .. } => waiting_for.clone(),
+                    Status::Ended(outcome) => return outcome.clone(),
+                };
+                let reason = format!("after {timeout:?}, {waiting}");
+                // The server is told if it can be; this side has its outcome either way.
+                let _ = self.orders.send(Order::Abort(format!("the site stopped waiting: {reason}")));
+                self.given_up(Ending::TimedOut, reason)
+            }
+        }
+    }
+
+    fn given_up(&self, ending: Ending, reason: String) -> Outcome {
+        let stored = match &*self.status.borrow() {
+            Status::Running { stored, .. } => *stored,
+            Status::Ended(outcome) => outcome.stored,
+        };
+        Outcome { ending, reason, stored, gaps: Vec::new() }
+    }
+}
