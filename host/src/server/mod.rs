@@ -1,0 +1,314 @@
+//! The server's side: takes streams, stores logs, says how each ended.
+//!
+//! A [`Server`] has one store. Connections are brought to it by a transport, with the identity that was verified:
+//! [`grpc::serve`](crate::transport::grpc::serve), [`InProcess`](crate::transport::InProcess), or an embedding runtime
+//! that calls [`Server::serve`].
+
+mod ended;
+mod log_task;
+mod receiving;
+mod registry;
+mod session;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_core::Stream;
+use tokio::sync::watch;
+use tracing::{error, warn};
+
+pub use self::ended::{Ended, LogFinished, StaysInStore, ending_name};
+use self::registry::Registry;
+use self::session::Session;
+use crate::clock::{Clock, SystemClock};
+use crate::names::{LogKey, SiteName};
+use crate::policy::{Component, Engine, Kind, PolicyError, ReceiverPolicy};
+use crate::store::{Durability, Store, StoreError, StoredLog};
+use crate::transport::FrameSender;
+use crate::wire::{self, EndKind, ServerFrame, SiteFrame};
+
+/// After how much silence a stream is closed, unless it is set.
+pub const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long after its end a log still takes late lines, unless it is set.
+pub const LATE_GRACE: Duration = Duration::from_hours(24);
+
+/// Why a server was not started.
+#[derive(Debug, thiserror::Error)]
+pub enum ServerError {
+    /// The policy was not taken.
+    #[error(transparent)]
+    Policy(#[from] PolicyError),
+    /// The policy engine could not be made.
+    #[error("{0}")]
+    Engine(String),
+    /// The store can't be used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A setting can't be used, in words.
+    #[error("{0}")]
+    Setting(String),
+}
+
+/// Who is at the other end of a connection.
+#[derive(Debug, Clone)]
+pub struct Peer {
+    verified: Option<SiteName>,
+}
+
+impl Peer {
+    /// A site whose name was verified: by its certificate, or by the embedding runtime.
+    pub fn site(name: SiteName) -> Self {
+        Self { verified: Some(name) }
+    }
+
+    /// Whoever it is, on this machine, without TLS: it says its name itself.
+    pub fn unverified() -> Self {
+        Self { verified: None }
+    }
+
+    fn name(&self, claimed: &str) -> Result<SiteName, String> {
+        match &self.verified {
+            Some(name) => Ok(name.clone()),
+            None if claimed.is_empty() => {
+                Err("the site did not say its name; without TLS it is given with --site".into())
+            }
+            None => SiteName::new(claimed).map_err(|error| error.to_string()),
+        }
+    }
+}
+
+type OnEnded = Box<dyn Fn(&Ended) + Send + Sync>;
+
+/// What a server is made of; see [`Server::builder`].
+pub struct ServerBuilder {
+    store: PathBuf,
+    durability: Durability,
+    policy: Option<PathBuf>,
+    cache: Option<PathBuf>,
+    idle_timeout: Duration,
+    late_grace: Duration,
+    on_ended: OnEnded,
+    finished: Arc<dyn LogFinished>,
+    clock: Arc<dyn Clock>,
+}
+
+impl ServerBuilder {
+    /// When bytes count as stored; default [`Durability::Process`].
+    pub fn durability(mut self, durability: Durability) -> Self {
+        self.durability = durability;
+        self
+    }
+
+    /// A receiver policy from a file instead of the built-in one.
+    pub fn policy(mut self, file: impl Into<PathBuf>) -> Self {
+        self.policy = Some(file.into());
+        self
+    }
+
+    /// Where compiled policies are kept, a directory private to this user. Without it they are compiled at each start.
+    pub fn cache(mut self, directory: Option<PathBuf>) -> Self {
+        self.cache = directory;
+        self
+    }
+
+    /// After how much silence a stream is closed; default [`IDLE_TIMEOUT`].
+    pub fn idle_timeout(mut self, timeout: Duration) -> Self {
+        self.idle_timeout = timeout;
+        self
+    }
+
+    /// How long after its end a log still takes late lines; default [`LATE_GRACE`].
+    pub fn late_grace(mut self, grace: Duration) -> Self {
+        self.late_grace = grace;
+        self
+    }
+
+    /// Called once for each stream that has ended, after it was recorded. Must not block for long.
+    pub fn on_ended(mut self, told: impl Fn(&Ended) + Send + Sync + 'static) -> Self {
+        self.on_ended = Box::new(told);
+        self
+    }
+
+    /// Takes finished logs over; by default they stay in the store.
+    pub fn finished(mut self, hook: impl LogFinished) -> Self {
+        self.finished = Arc::new(hook);
+        self
+    }
+
+    /// Opens the store and starts the server, on the current tokio runtime. Logs that had ended and were not handed
+    /// over are handed over now; streams that were open and nobody comes back to are closed after the idle timeout.
+    ///
+    /// # Errors
+    ///
+    /// The store can't be used, for example because another server uses it, or the policy is not taken.
+    pub fn start(self) -> Result<Server, ServerError> {
+        if self.idle_timeout.is_zero() {
+            return Err(ServerError::Setting("the idle timeout is 0: give a time like 30s".into()));
+        }
+        let engine = Engine::new(self.cache).map_err(ServerError::Engine)?;
+        let component = match &self.policy {
+            Some(file) => Component::read(&engine, file, Kind::Receiver)?,
+            None => Component::embedded(&engine, Kind::Receiver)?,
+        };
+        let inner = Inner {
+            policy: ReceiverPolicy::link(&engine, &component)?,
+            store: Store::open(&self.store, self.durability)?,
+            directory: self.store,
+            idle_timeout: self.idle_timeout,
+            late_grace: self.late_grace,
+            on_ended: self.on_ended,
+            finished: self.finished,
+            clock: self.clock,
+            registry: Registry::default(),
+            commits: watch::Sender::new(0),
+        };
+        let server = Server { inner: Arc::new(inner) };
+        tokio::spawn(server.inner.clone().take_up());
+        Ok(server)
+    }
+}
+
+/// A running server. Cheap to clone; all clones are one server.
+#[derive(Clone)]
+pub struct Server {
+    inner: Arc<Inner>,
+}
+
+/// What all parts of a server share.
+pub(crate) struct Inner {
+    store: Store,
+    directory: PathBuf,
+    policy: ReceiverPolicy,
+    idle_timeout: Duration,
+    late_grace: Duration,
+    on_ended: OnEnded,
+    finished: Arc<dyn LogFinished>,
+    clock: Arc<dyn Clock>,
+    registry: Registry,
+    /// Counts commits, for those who follow logs.
+    commits: watch::Sender<u64>,
+}
+
+impl Server {
+    /// Begins to make a server that stores logs in this directory.
+    pub fn builder(store: impl Into<PathBuf>) -> ServerBuilder {
+        ServerBuilder {
+            store: store.into(),
+            durability: Durability::Process,
+            policy: None,
+            cache: None,
+            idle_timeout: IDLE_TIMEOUT,
+            late_grace: LATE_GRACE,
+            on_ended: Box::new(|_| {}),
+            finished: Arc::new(StaysInStore),
+            clock: Arc::new(SystemClock::default()),
+        }
+    }
+
+    /// Serves one connection of a site until it ends. What the site sends comes from `from_site`, in order; what the
+    /// server answers goes to `to_site`.
+    pub async fn serve(
+        &self,
+        peer: Peer,
+        from_site: impl Stream<Item = SiteFrame> + Send + Unpin,
+        to_site: FrameSender<ServerFrame>,
+    ) {
+        Session { server: self.inner.clone(), to_site }.run(peer, from_site).await;
+    }
+
+    /// Changes whenever something was stored.
+    pub fn commits(&self) -> watch::Receiver<u64> {
+        self.inner.commits.subscribe()
+    }
+
+    /// The directory of the store.
+    pub fn store_directory(&self) -> PathBuf {
+        self.inner.directory.clone()
+    }
+}
+
+impl Inner {
+    fn committed(&self) {
+        self.commits.send_modify(|count| *count = count.wrapping_add(1));
+    }
+
+    fn ended(&self, key: &LogKey, log: &StoredLog, kind: EndKind, reason: String, discarded: bool) -> Ended {
+        self.committed();
+        let state = log.state();
+        let path = self.store.path(key);
+        Ended { key: key.clone(), kind, reason, stored: state.stored, gaps: state.gaps, path, discarded }
+    }
+
+    /// Runs the hook for a finished log, unless it had this very log already.
+    fn hand_over(&self, log: &StoredLog, ended: &Ended) {
+        match self.finished.finished(ended) {
+            Ok(()) => {
+                if let Err(error) = log.handed(&log.state()) {
+                    warn!("{}: it was handed over, and will be again after a restart: {error}", ended.key);
+                }
+            }
+            Err(reason) => error!("{}: not handed over: {reason}; it stays in {}", ended.key, ended.path.display()),
+        }
+    }
+
+    /// Closes a stream that nobody came back to.
+    async fn close_idle(self: Arc<Self>, key: &LogKey, log: &Arc<StoredLog>, epoch: u64, silence: Duration) {
+        let reason = format!("silent for {}", humantime::format_duration(silence));
+        let recorded = wire::RecordedEnd { kind: EndKind::Idle.into(), reason: reason.clone() };
+        let (this, key, log) = (self.clone(), key.clone(), log.clone());
+        let closed = tokio::task::spawn_blocking(move || match log.end(epoch, recorded, Vec::new()) {
+            Ok(_) => Some(this.ended(&key, &log, EndKind::Idle, reason, false)),
+            // Somebody came back after all.
+            Err(crate::store::CommitError::Fenced { .. }) => None,
+            Err(error) => {
+                warn!("{key}: it is idle, which could not be recorded: {error}");
+                None
+            }
+        });
+        if let Ok(Some(ended)) = closed.await {
+            (self.on_ended)(&ended);
+        }
+    }
+
+    /// What a server does about the logs of the one before it.
+    async fn take_up(self: Arc<Self>) {
+        let this = self.clone();
+        let open = tokio::task::spawn_blocking(move || {
+            let keys = this.store.logs().unwrap_or_else(|error| {
+                warn!("logs of an earlier run are not looked at: {error}");
+                Vec::new()
+            });
+            let mut open = Vec::new();
+            for key in keys {
+                let log = match this.store.log(&key) {
+                    Ok(log) => log,
+                    Err(error) => {
+                        warn!("{key}: {error}");
+                        continue;
+                    }
+                };
+                let state = log.state();
+                match &state.end {
+                    None => open.push((key, log, state.epoch)),
+                    Some(end) if !state.handed => {
+                        let kind = end.kind();
+                        if matches!(kind, EndKind::Complete | EndKind::Incomplete) {
+                            let ended = this.ended(&key, &log, kind, end.reason.clone(), false);
+                            this.hand_over(&log, &ended);
+                        }
+                    }
+                    Some(_) => {}
+                }
+            }
+            open
+        });
+        let Ok(open) = open.await else { return };
+        tokio::time::sleep(self.idle_timeout).await;
+        for (key, log, epoch) in open {
+            if !self.registry.is_live(&key) {
+                self.clone().close_idle(&key, &log, epoch, self.idle_timeout).await;
+            }
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! Which openings are live, and how much may be on its way to them.
+
+use std::collections::HashMap;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tokio::sync::oneshot;
+
+use crate::names::LogKey;
+
+/// Bytes that all sites together may have on their way to this server. What a stalled store leaves unread waits in
+/// memory, so this is what the server's memory is bounded by.
+const POOL: u64 = 256 << 20;
+/// The most for one log: it fills a link of 2.5 GBit/s and 50 ms.
+pub const LARGEST_CREDIT: u64 = 16 << 20;
+/// The least for one log, however many there are: less than this costs more in frames than it saves.
+const SMALLEST_CREDIT: u64 = 128 << 10;
+
+/// Another opening of the same log has taken over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Takeover {
+    /// Whether it is the same host that came back.
+    pub same_host: bool,
+}
+
+struct Live {
+    epoch: u64,
+    instance: Vec<u8>,
+    takeover: oneshot::Sender<Takeover>,
+}
+
+/// The live openings of a server.
+#[derive(Default)]
+pub struct Registry {
+    live: Mutex<HashMap<LogKey, Live>>,
+    busy: AtomicUsize,
+}
+
+impl Registry {
+    /// Enters an opening; the one before learns that it is over. The newest wins at once. Returns where the opening
+    /// will learn of its own takeover.
+    pub fn enter(&self, key: &LogKey, epoch: u64, instance: &[u8]) -> oneshot::Receiver<Takeover> {
+        let (takeover, taken_over) = oneshot::channel();
+        let mut live = self.lock();
+        match live.get(key) {
+            Some(newer) if newer.epoch > epoch => {
+                // Two opened at the same moment, and the other one was recorded later.
+                let _ = takeover.send(Takeover { same_host: newer.instance == instance });
+            }
+            _ => {
+                let entry = Live { epoch, instance: instance.to_vec(), takeover };
+                if let Some(older) = live.insert(key.clone(), entry) {
+                    // One that is over already has nothing to learn.
+                    let _ = older.takeover.send(Takeover { same_host: older.instance == instance });
+                }
+            }
+        }
+        taken_over
+    }
+
+    /// An opening is over.
+    pub fn leave(&self, key: &LogKey, epoch: u64) {
+        let mut live = self.lock();
+        if live.get(key).is_some_and(|entry| entry.epoch == epoch) {
+            live.remove(key);
+        }
+    }
+
+    /// Whether the log has a live opening.
+    pub fn is_live(&self, key: &LogKey) -> bool {
+        self.lock().contains_key(key)
+    }
+
+    /// What one log may have on its way, out of what all share who are sending.
+    pub fn credit(&self) -> u64 {
+        let busy = self.busy.load(Ordering::Relaxed).max(1) as u64;
+        (POOL / busy).clamp(SMALLEST_CREDIT, LARGEST_CREDIT)
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<LogKey, Live>> {
+        self.live.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+/// Whether one log is sending; those that are share the pool.
+pub struct Busy<'a> {
+    registry: &'a Registry,
+    busy: bool,
+}
+
+impl<'a> Busy<'a> {
+    pub fn new(registry: &'a Registry) -> Self {
+        Self { registry, busy: false }
+    }
+
+    pub fn set(&mut self, busy: bool) {
+        if busy && !self.busy {
+            self.registry.busy.fetch_add(1, Ordering::Relaxed);
+        } else if !busy && self.busy {
+            self.registry.busy.fetch_sub(1, Ordering::Relaxed);
+        }
+        self.busy = busy;
+    }
+}
+
+impl Drop for Busy<'_> {
+    fn drop(&mut self) {
+        self.set(false);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::names::{JobName, LogName, SiteName};
+
+    fn key() -> LogKey {
+        LogKey {
+            job: JobName::new("job").unwrap(),
+            site: SiteName::new("site").unwrap(),
+            log: LogName::new("log").unwrap(),
+        }
+    }
+
+    #[test]
+    fn the_newest_opening_wins_and_the_older_learns_of_it() {
+        let registry = Registry::default();
+        let mut first = registry.enter(&key(), 1, b"a");
+        let mut again = registry.enter(&key(), 2, b"a");
+        assert_eq!(first.try_recv(), Ok(Takeover { same_host: true }));
+        let mut other = registry.enter(&key(), 3, b"b");
+        assert_eq!(again.try_recv(), Ok(Takeover { same_host: false }));
+        assert!(other.try_recv().is_err());
+        registry.leave(&key(), 2);
+        assert!(registry.is_live(&key()), "an opening that is over does not remove its successor");
+    }
+
+    #[test]
+    fn an_opening_that_was_recorded_earlier_loses_also_when_it_enters_later() {
+        let registry = Registry::default();
+        let mut newer = registry.enter(&key(), 2, b"b");
+        let mut older = registry.enter(&key(), 1, b"a");
+        assert_eq!(older.try_recv(), Ok(Takeover { same_host: false }));
+        assert!(newer.try_recv().is_err());
+    }
+
+    #[test]
+    fn many_busy_logs_share_the_pool() {
+        let registry = Registry::default();
+        assert_eq!(registry.credit(), LARGEST_CREDIT);
+        let mut logs: Vec<_> = (0..64).map(|_| Busy::new(&registry)).collect();
+        logs.iter_mut().for_each(|log| log.set(true));
+        assert_eq!(registry.credit(), POOL / 64);
+        drop(logs);
+        assert_eq!(registry.credit(), LARGEST_CREDIT);
+    }
+}
