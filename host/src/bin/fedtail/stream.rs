@@ -1,0 +1,224 @@
+//! `fedtail stream`: streams logs of one job to the server.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::Args;
+use fedtail::names::{JobName, SiteName};
+use fedtail::policy::Engine;
+use fedtail::site::{Ending, LIVENESS_INTERVAL, LogFile, Outcome, POLL_INTERVAL, Site, Stream};
+use fedtail::transport::grpc::GrpcTransport;
+use serde::Deserialize;
+
+use crate::config::{self, Time};
+use crate::exit::{Exit, Failure};
+use crate::{credentials, out, signals};
+
+/// What `stream` and `run` have in common.
+#[derive(Args, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Common {
+    /// The server: https://HOST:PORT, or http:// to a server on this machine.
+    #[arg(long, value_name = "URL")]
+    server: Option<String>,
+    /// The job that the logs belong to.
+    #[arg(long, value_name = "JOB")]
+    job: Option<JobName>,
+    /// This site's name, without TLS only; with TLS the certificate says it.
+    #[arg(long, value_name = "SITE")]
+    site: Option<SiteName>,
+    /// The authority that the server's certificate has to come from (PEM); FLARE: rootCA.pem.
+    #[arg(long, value_name = "FILE")]
+    ca: Option<PathBuf>,
+    /// This site's certificate (PEM); FLARE: client.crt.
+    #[arg(long, value_name = "FILE")]
+    cert: Option<PathBuf>,
+    /// The certificate's key (PEM); FLARE: client.key.
+    #[arg(long, value_name = "FILE")]
+    key: Option<PathBuf>,
+    /// A streamer policy instead of the built-in one, which sends everything.
+    #[arg(long, value_name = "F.wasm")]
+    policy: Option<PathBuf>,
+    /// How often the server hears of this site at least; shorter than its idle timeout [default: 10s].
+    #[arg(long, value_name = "TIME")]
+    liveness_interval: Option<Time>,
+    /// How often to look at the log when no event came [default: 500ms].
+    #[arg(long, value_name = "TIME")]
+    poll_interval: Option<Time>,
+    /// How long to wait, once told to stop, for the server to have everything [default: for ever; `run`: 60s].
+    #[arg(long, value_name = "TIME")]
+    finish_timeout: Option<Time>,
+    /// Settings from a TOML file; its keys are these flags' names. Flags win.
+    #[arg(long, value_name = "FILE")]
+    #[serde(skip)]
+    config: Option<PathBuf>,
+}
+
+#[derive(Args)]
+pub struct Options {
+    #[command(flatten)]
+    common: Common,
+    /// Send what is there, and end: a snapshot of the log.
+    #[arg(long)]
+    once: bool,
+    /// The logs. Each need not exist yet, but its directory has to.
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+}
+
+impl Common {
+    fn over(self, file: Self) -> Self {
+        Self {
+            server: self.server.or(file.server),
+            job: self.job.or(file.job),
+            site: self.site.or(file.site),
+            ca: self.ca.or(file.ca),
+            cert: self.cert.or(file.cert),
+            key: self.key.or(file.key),
+            policy: self.policy.or(file.policy),
+            liveness_interval: self.liveness_interval.or(file.liveness_interval),
+            poll_interval: self.poll_interval.or(file.poll_interval),
+            finish_timeout: self.finish_timeout.or(file.finish_timeout),
+            config: self.config,
+        }
+    }
+
+    /// Connects, and begins to stream the files. Returns the program's first line with the streams.
+    pub fn start(self, files: &[PathBuf], once: bool) -> Result<Started, Failure> {
+        let this = match &self.config {
+            Some(file) => {
+                let file = config::read(file)?;
+                self.over(file)
+            }
+            None => self,
+        };
+        let url = config::needed(this.server, "--server")?;
+        let job = config::needed(this.job, "--job")?;
+        let credentials = credentials::read(this.cert, this.key, this.ca, ["--cert", "--key", "--ca"])?;
+        let transport = GrpcTransport::new(&url, credentials.as_ref())?;
+        let mut builder = Site::builder(transport)
+            .cache(Engine::user_cache())
+            .liveness_interval(this.liveness_interval.map_or(LIVENESS_INTERVAL, |time| time.0))
+            .poll_interval(this.poll_interval.map_or(POLL_INTERVAL, |time| time.0));
+        let first_line = match (&credentials, this.site) {
+            (Some(_), Some(_)) => {
+                return Err(Failure::usage(
+                    "--site is for connections without TLS; the certificate says the site's name",
+                ));
+            }
+            (Some(credentials), None) => {
+                builder = builder.anchor_secret(credentials.secret());
+                format!("streaming to {url} as {}", credentials.name())
+            }
+            (None, Some(site)) => {
+                let line = format!("streaming to {url} as {site} without TLS: this machine only");
+                builder = builder.site(site);
+                line
+            }
+            (None, None) => return Err(config::needed(None::<()>, "--site").expect_err("none is missing")),
+        };
+        if let Some(policy) = this.policy {
+            builder = builder.policy(policy, Vec::new());
+        }
+        let site = builder.start()?;
+        let mut streams = Vec::new();
+        for file in files {
+            readable(file, once)?;
+            let log = LogFile::new(file, job.clone());
+            let stream = site.stream(if once { log.once() } else { log })?;
+            streams.push((format!("{job}/{}", file.display()), stream));
+        }
+        Ok(Started { first_line, streams, finish_timeout: this.finish_timeout.map(|time| time.0) })
+    }
+}
+
+/// Streams that have begun.
+pub struct Started {
+    pub first_line: String,
+    /// Each with what to call it.
+    pub streams: Vec<(String, Stream)>,
+    pub finish_timeout: Option<Duration>,
+}
+
+/// What can't be streamed is said now, not when the job has run.
+fn readable(file: &Path, once: bool) -> Result<(), Failure> {
+    match std::fs::metadata(file) {
+        Ok(found) if !found.is_file() => {
+            Err(Failure::start(format!("{} is not a file: give the log itself", file.display())))
+        }
+        Ok(_) => match std::fs::File::open(file) {
+            Ok(_) => Ok(()),
+            Err(e) => Err(Failure::start(format!(
+                "{} cannot be read: {e}: let this user read it, or run fedtail as one who can",
+                file.display()
+            ))),
+        },
+        // A log may appear later; whether its directory is there is found out when the stream begins.
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound && !once => Ok(()),
+        Err(e) => Err(Failure::start(format!("{}: {e}", file.display()))),
+    }
+}
+
+pub async fn run(options: Options) -> Result<Exit, Failure> {
+    let mut signals = signals::Ending::new()?;
+    let started = options.common.start(&options.files, options.once)?;
+    out::line(&started.first_line);
+    let mut streams = started.streams;
+    let ended = tokio::select! {
+        outcomes = ended(&mut streams) => Some(outcomes),
+        () = signals.next() => None,
+    };
+    let outcomes = match ended {
+        Some(outcomes) => outcomes,
+        None => {
+            let finished = finish(streams, started.finish_timeout);
+            tokio::select! {
+                outcomes = finished => outcomes,
+                () = signals.next() => {
+                    out::error("left at once, on a second signal: the server has what it had acknowledged");
+                    return Ok(Exit::GivenUp);
+                }
+            }
+        }
+    };
+    for (name, outcome) in &outcomes {
+        out::line(format_args!("{name} {outcome}"));
+    }
+    Ok(worst(&outcomes))
+}
+
+/// Waits until each stream has ended by itself.
+async fn ended(streams: &mut [(String, Stream)]) -> Vec<(String, Outcome)> {
+    let mut outcomes = Vec::new();
+    for (name, stream) in streams {
+        outcomes.push((name.clone(), stream.ended().await));
+    }
+    outcomes
+}
+
+/// Stops all streams at the same time, and waits for each.
+pub async fn finish(streams: Vec<(String, Stream)>, timeout: Option<Duration>) -> Vec<(String, Outcome)> {
+    for (_, stream) in &streams {
+        stream.request_stop();
+    }
+    let started = tokio::time::Instant::now();
+    let mut outcomes = Vec::new();
+    for (name, mut stream) in streams {
+        let outcome = match timeout {
+            Some(timeout) => stream.finish(timeout.saturating_sub(started.elapsed())).await,
+            None => stream.ended().await,
+        };
+        outcomes.push((name, outcome));
+    }
+    outcomes
+}
+
+/// The exit of the stream that went worst.
+fn worst(outcomes: &[(String, Outcome)]) -> Exit {
+    outcomes.iter().map(|(_, outcome)| Exit::from(outcome.ending)).max().unwrap_or(Exit::Complete)
+}
+
+/// Whether all went well.
+pub fn all_complete(outcomes: &[(String, Outcome)]) -> bool {
+    outcomes.iter().all(|(_, outcome)| outcome.ending == Ending::Complete)
+}
