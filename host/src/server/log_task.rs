@@ -42,6 +42,8 @@ pub struct LogTask {
     pub waiting: Arc<AtomicU64>,
     pub to_site: FrameSender<ServerFrame>,
     pub takeover: oneshot::Receiver<Takeover>,
+    /// Whether the same run of the site had it open before.
+    pub same_stream: bool,
 }
 
 /// What woke the task.
@@ -195,7 +197,7 @@ impl LogTask {
     /// The end is recorded; now everyone is told.
     async fn ended(&self, receiving: Option<Receiving>, kind: EndKind, reason: String) {
         let (log, server, key, epoch) = (self.log.clone(), self.server.clone(), self.key.clone(), self.epoch);
-        let words = reason.clone();
+        let (words, same_stream) = (reason.clone(), self.same_stream);
         let handed = tokio::task::spawn_blocking(move || {
             let disposition = receiving.map(|receiving| receiving.into_policy().finish(kind, &words));
             let disposition = match disposition {
@@ -209,16 +211,17 @@ impl LogTask {
             let discarded = disposition == Disposition::Discard
                 && log.discard(epoch).inspect_err(|e| warn!("{key}: not deleted: {e}")).is_ok();
             let ended = server.ended(&key, &log, kind, words, discarded);
-            if disposition == Disposition::Keep {
-                server.hand_over(&log, &ended);
-            } else if let Err(error) = log.handed(&log.state()) {
-                warn!("{key}: it is not to be handed over, and will be after a restart: {error}");
+            // A site that never got the answer to its end asks again, and everybody else was told then.
+            let told = log.state().handed;
+            if !(told && same_stream) {
+                (server.on_ended)(&ended);
             }
-            ended
+            if !told {
+                server.hand_over(&log, &ended, disposition == Disposition::Keep);
+            }
         });
-        match handed.await {
-            Ok(ended) => (self.server.on_ended)(&ended),
-            Err(defect) => error!("{}: a defect while its end was handled: {defect}", self.key),
+        if let Err(defect) = handed.await {
+            error!("{}: a defect while its end was handled: {defect}", self.key);
         }
         self.close(kind, reason).await;
     }

@@ -240,15 +240,15 @@ impl Inner {
         Ended { key: key.clone(), kind, reason, stored: state.stored, gaps: state.gaps, path, discarded }
     }
 
-    /// Runs the hook for a finished log, unless it had this very log already.
-    fn hand_over(&self, log: &StoredLog, ended: &Ended) {
-        match self.finished.finished(ended) {
-            Ok(()) => {
-                if let Err(error) = log.handed(&log.state()) {
-                    warn!("{}: it was handed over, and will be again after a restart: {error}", ended.key);
-                }
-            }
-            Err(reason) => error!("{}: not handed over: {reason}; it stays in {}", ended.key, ended.path.display()),
+    /// Runs the hook for a log that is to be handed over, and records that nothing is left to be done about this end.
+    fn hand_over(&self, log: &StoredLog, ended: &Ended, keep: bool) {
+        let state = log.state();
+        if keep && let Err(reason) = self.finished.finished(ended) {
+            error!("{}: not handed over: {reason}; it stays in {}", ended.key, ended.path.display());
+            return;
+        }
+        if let Err(error) = log.handed(&state) {
+            warn!("{}: its end was handled, and will be again after a restart: {error}", ended.key);
         }
     }
 
@@ -258,16 +258,19 @@ impl Inner {
         let recorded = wire::RecordedEnd { kind: EndKind::Idle.into(), reason: reason.clone() };
         let (this, key, log) = (self.clone(), key.clone(), log.clone());
         let closed = tokio::task::spawn_blocking(move || match log.end(epoch, recorded, Vec::new()) {
-            Ok(_) => Some(this.ended(&key, &log, EndKind::Idle, reason, false)),
-            // Somebody came back after all.
-            Err(crate::store::CommitError::Fenced { .. }) => None,
-            Err(error) => {
-                warn!("{key}: it is idle, which could not be recorded: {error}");
-                None
+            Ok(state) if state.end.as_ref().is_some_and(|end| end.kind() == EndKind::Idle) => {
+                let ended = this.ended(&key, &log, EndKind::Idle, reason, false);
+                (this.on_ended)(&ended);
+                this.hand_over(&log, &ended, false);
             }
+            // The site had said its word before, and came back only to hear the answer.
+            Ok(_) => {}
+            // Somebody came back after all.
+            Err(crate::store::CommitError::Fenced { .. }) => {}
+            Err(error) => warn!("{key}: it is idle, which could not be recorded: {error}"),
         });
-        if let Ok(Some(ended)) = closed.await {
-            (self.on_ended)(&ended);
+        if let Err(defect) = closed.await {
+            error!("a defect while a silent stream was closed: {defect}");
         }
     }
 
@@ -292,11 +295,11 @@ impl Inner {
                 match &state.end {
                     None => open.push((key, log, state.epoch)),
                     Some(end) if !state.handed => {
+                        // The server before this one ended between recording the end and telling of it.
                         let kind = end.kind();
-                        if matches!(kind, EndKind::Complete | EndKind::Incomplete) {
-                            let ended = this.ended(&key, &log, kind, end.reason.clone(), false);
-                            this.hand_over(&log, &ended);
-                        }
+                        let ended = this.ended(&key, &log, kind, end.reason.clone(), false);
+                        (this.on_ended)(&ended);
+                        this.hand_over(&log, &ended, matches!(kind, EndKind::Complete | EndKind::Incomplete));
                     }
                     Some(_) => {}
                 }

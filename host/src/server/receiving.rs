@@ -329,10 +329,12 @@ impl Receiving {
     fn close(&mut self, kind: EndKind, reason: String, out: &mut Vec<Output>) {
         let recorded = wire::RecordedEnd { kind: kind.into(), reason: reason.clone() };
         match self.log.end(self.epoch, recorded, Vec::new()) {
-            Ok(_) => {
+            Ok(state) => {
                 self.moves_again(out);
                 self.over = true;
-                out.push(Output::Ended(kind, reason));
+                // Where the site had said its word before, that stands.
+                let end = state.end.unwrap_or_default();
+                out.push(Output::Ended(end.kind(), end.reason));
             }
             Err(error) => self.failed(error, out, |this| this.closing = Some((kind, reason))),
         }

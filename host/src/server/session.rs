@@ -249,6 +249,7 @@ fn prepare(
         waiting,
         to_site,
         takeover,
+        same_stream: before.instance == open.instance,
     };
     Ok((opened, feed, task, receiving))
 }

@@ -62,8 +62,6 @@ pub struct Core {
     gap_due: Option<wire::Gap>,
     /// Whether the source turned out to be another one than what is stored.
     different: Option<String>,
-    /// Whether the log was ever there.
-    pub(super) appeared: bool,
     /// Whether the policy found the window closed.
     pub(super) wants_window: bool,
     /// Frames that are to be sent, in order.
@@ -90,7 +88,6 @@ impl Core {
             gaps: Vec::new(),
             gap_due: None,
             different: None,
-            appeared: false,
             wants_window: false,
             outbox: VecDeque::new(),
         }
@@ -137,6 +134,11 @@ impl Core {
     /// Looks at the directory, so that files are opened when they are first seen, whatever the policy is waiting for.
     pub fn refresh(&mut self) -> Result<(), SourceError> {
         self.source.refresh()
+    }
+
+    /// Whether the log was ever there.
+    pub fn was_seen(&self) -> bool {
+        self.source.was_seen()
     }
 
     /// Gives the next step its budget.
@@ -190,7 +192,6 @@ impl Core {
             source::Next::NoneYet => Ok(Successor::NoneYet),
             source::Next::Unread => Ok(Successor::Unread),
             source::Next::Found(found) => {
-                self.appeared = true;
                 self.current = Some((found.file, found.offset));
                 self.gap_due = found.gap.clone();
                 Ok(Successor::Found(Source { file: found.file, offset: found.offset, gap: found.gap }))

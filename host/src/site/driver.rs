@@ -153,8 +153,8 @@ impl Driver {
     /// What the operator of the site should know if the stream does not end: what it waits for.
     pub fn waiting_for(&mut self) -> String {
         match self.stage {
-            Stage::Down | Stage::Waiting(_) | Stage::Opening => "the server was not to be reached".into(),
-            Stage::Open | Stage::Draining | Stage::Ending => match &self.stalled {
+            Stage::Down => "the server was not to be reached".into(),
+            _ => match &self.stalled {
                 Some(reason) => format!("the server could not store: {reason}"),
                 None => "the server had not stored all of it".into(),
             },
@@ -260,7 +260,14 @@ impl Driver {
                 match refused.retry_after_ns {
                     Some(after) => {
                         let pause = after.max(self.backoff.next());
-                        debug!("{}: the server says later: {}", self.terms.name, refused.reason);
+                        // Once in words for the person who watches, not at every attempt.
+                        if self.stalled.as_ref() != Some(&refused.reason) {
+                            warn!(
+                                "{}: the server does not take it now: {}; trying again",
+                                self.terms.name, refused.reason
+                            );
+                        }
+                        self.stalled = Some(refused.reason);
                         self.reopen(pause);
                     }
                     None => self.finish(Ending::Refused, refused.reason, Vec::new()),
@@ -419,7 +426,7 @@ impl Driver {
         let (reason, gaps) = (closed.reason.clone(), closed.gaps.clone());
         match closed.kind() {
             wire::EndKind::Complete | wire::EndKind::Incomplete if self.stage == Stage::Ending => {
-                let nothing = !self.core().appeared && closed.stored == 0;
+                let nothing = !self.core().was_seen() && closed.stored == 0;
                 if nothing {
                     self.finish(Ending::Incomplete, "the log was never there".into(), gaps);
                 } else if closed.kind() == wire::EndKind::Complete {
@@ -432,7 +439,11 @@ impl Driver {
             wire::EndKind::Aborted => self.finish(Ending::Aborted, reason, gaps),
             // The server gave the stream up and this site is alive: it goes on from what is stored.
             _ => {
-                debug!("{}: the server closed the stream ({reason}); opening it again", self.terms.name);
+                if closed.kind() == wire::EndKind::Failed {
+                    warn!("{}: the server gave it up: {reason}; opening it again", self.terms.name);
+                } else {
+                    debug!("{}: the server closed it ({reason}); opening it again", self.terms.name);
+                }
                 let pause = self.backoff.next();
                 self.reopen(pause);
             }

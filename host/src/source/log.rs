@@ -189,6 +189,11 @@ impl LogSource {
         self.let_go(index);
     }
 
+    /// Whether any file of the log was ever seen, be it an empty one.
+    pub fn was_seen(&self) -> bool {
+        !(self.chain.is_empty() && self.done.is_empty() && self.consumed.is_empty())
+    }
+
     /// Bytes in memory: read, and not acknowledged. The caller bounds them, by reading no further ahead than its window.
     pub fn unacknowledged(&self) -> u64 {
         self.chain.iter().map(|held| held.end() - held.memory.start()).sum()

@@ -21,3 +21,6 @@ const HTTP2_FRAME: u32 = 512 << 10;
 
 /// The largest message that is taken: a chunk and its frame.
 const MESSAGE: usize = 1 << 20;
+
+/// How often a server makes sure that a silent peer is there, and how long it waits for the answer.
+const KEEPALIVE: std::time::Duration = std::time::Duration::from_secs(20);

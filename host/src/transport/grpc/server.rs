@@ -75,7 +75,10 @@ pub async fn serve(server: &Server, options: ServeOptions) -> Result<Listening, 
     let mut builder = tonic::transport::Server::builder()
         .initial_stream_window_size(super::STREAM_WINDOW)
         .initial_connection_window_size(super::CONNECTION_WINDOW)
-        .max_frame_size(super::HTTP2_FRAME);
+        .max_frame_size(super::HTTP2_FRAME)
+        // A peer that is gone without a word is noticed, so that nothing waits for it for ever.
+        .http2_keepalive_interval(Some(super::KEEPALIVE))
+        .http2_keepalive_timeout(Some(super::KEEPALIVE));
     let has_tls = options.credentials.is_some();
     if let Some(credentials) = &options.credentials {
         let tls = ServerTlsConfig::new()
