@@ -12,7 +12,6 @@ use super::ended::Ended;
 use super::receiving::{Output, Receiving};
 use super::registry::{Busy, Takeover};
 use crate::names::LogKey;
-use crate::policy::Disposition;
 use crate::store::StoredLog;
 use crate::transport::FrameSender;
 use crate::wire::{self, EndKind, ServerFrame, server_frame};
@@ -196,31 +195,14 @@ impl LogTask {
 
     /// The end is recorded; now everyone is told.
     async fn ended(&self, receiving: Option<Receiving>, kind: EndKind, reason: String) {
-        let (log, server, key, epoch) = (self.log.clone(), self.server.clone(), self.key.clone(), self.epoch);
-        let (words, same_stream) = (reason.clone(), self.same_stream);
-        let handed = tokio::task::spawn_blocking(move || {
-            let disposition = receiving.map(|receiving| receiving.into_policy().finish(kind, &words));
-            let disposition = match disposition {
-                Some(Ok(disposition)) => disposition,
-                Some(Err(fault)) => {
-                    warn!("{key}: {fault}, when it was asked what becomes of the log; it stays where it is");
-                    Disposition::RetainPartial
-                }
-                None => Disposition::RetainPartial,
-            };
-            let discarded = disposition == Disposition::Discard
-                && log.discard(epoch).inspect_err(|e| warn!("{key}: not deleted: {e}")).is_ok();
-            let ended = server.ended(&key, &log, kind, words, discarded);
-            // A site that never got the answer to its end asks again, and everybody else was told then.
-            let told = log.state().handed;
-            if !(told && same_stream) {
-                (server.on_ended)(&ended);
-            }
-            if !told {
-                server.hand_over(&log, &ended, disposition == Disposition::Keep);
-            }
+        let (server, key, log, same_stream) =
+            (self.server.clone(), self.key.clone(), self.log.clone(), self.same_stream);
+        let (epoch, words) = (self.epoch, reason.clone());
+        let policy = receiving.map(Receiving::into_policy);
+        let settled = tokio::task::spawn_blocking(move || {
+            server.settle(&key, &log, epoch, policy, kind, words, same_stream);
         });
-        if let Err(defect) = handed.await {
+        if let Err(defect) = settled.await {
             error!("{}: a defect while its end was handled: {defect}", self.key);
         }
         self.close(kind, reason).await;

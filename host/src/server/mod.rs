@@ -6,9 +6,11 @@
 
 mod ended;
 mod log_task;
+mod opening;
 mod receiving;
 mod registry;
 mod session;
+mod settle;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -16,17 +18,16 @@ use std::time::Duration;
 
 use futures_core::Stream;
 use tokio::sync::watch;
-use tracing::{error, warn};
 
 pub use self::ended::{Ended, LogFinished, StaysInStore, ending_name};
 use self::registry::Registry;
 use self::session::Session;
 use crate::clock::{Clock, SystemClock};
-use crate::names::{LogKey, SiteName};
+use crate::names::SiteName;
 use crate::policy::{Component, Engine, Kind, PolicyError, ReceiverPolicy};
-use crate::store::{Durability, Store, StoreError, StoredLog};
+use crate::store::{Durability, Store, StoreError};
 use crate::transport::FrameSender;
-use crate::wire::{self, EndKind, ServerFrame, SiteFrame};
+use crate::wire::{ServerFrame, SiteFrame};
 
 /// After how much silence a stream is closed, unless it is set.
 pub const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
@@ -231,87 +232,5 @@ impl Server {
 impl Inner {
     fn committed(&self) {
         self.commits.send_modify(|count| *count = count.wrapping_add(1));
-    }
-
-    fn ended(&self, key: &LogKey, log: &StoredLog, kind: EndKind, reason: String, discarded: bool) -> Ended {
-        self.committed();
-        let state = log.state();
-        let path = self.store.path(key);
-        Ended { key: key.clone(), kind, reason, stored: state.stored, gaps: state.gaps, path, discarded }
-    }
-
-    /// Runs the hook for a log that is to be handed over, and records that nothing is left to be done about this end.
-    fn hand_over(&self, log: &StoredLog, ended: &Ended, keep: bool) {
-        let state = log.state();
-        if keep && let Err(reason) = self.finished.finished(ended) {
-            error!("{}: not handed over: {reason}; it stays in {}", ended.key, ended.path.display());
-            return;
-        }
-        if let Err(error) = log.handed(&state) {
-            warn!("{}: its end was handled, and will be again after a restart: {error}", ended.key);
-        }
-    }
-
-    /// Closes a stream that nobody came back to.
-    async fn close_idle(self: Arc<Self>, key: &LogKey, log: &Arc<StoredLog>, epoch: u64, silence: Duration) {
-        let reason = format!("silent for {}", humantime::format_duration(silence));
-        let recorded = wire::RecordedEnd { kind: EndKind::Idle.into(), reason: reason.clone() };
-        let (this, key, log) = (self.clone(), key.clone(), log.clone());
-        let closed = tokio::task::spawn_blocking(move || match log.end(epoch, recorded, Vec::new()) {
-            Ok(state) if state.end.as_ref().is_some_and(|end| end.kind() == EndKind::Idle) => {
-                let ended = this.ended(&key, &log, EndKind::Idle, reason, false);
-                (this.on_ended)(&ended);
-                this.hand_over(&log, &ended, false);
-            }
-            // The site had said its word before, and came back only to hear the answer.
-            Ok(_) => {}
-            // Somebody came back after all.
-            Err(crate::store::CommitError::Fenced { .. }) => {}
-            Err(error) => warn!("{key}: it is idle, which could not be recorded: {error}"),
-        });
-        if let Err(defect) = closed.await {
-            error!("a defect while a silent stream was closed: {defect}");
-        }
-    }
-
-    /// What a server does about the logs of the one before it.
-    async fn take_up(self: Arc<Self>) {
-        let this = self.clone();
-        let open = tokio::task::spawn_blocking(move || {
-            let keys = this.store.logs().unwrap_or_else(|error| {
-                warn!("logs of an earlier run are not looked at: {error}");
-                Vec::new()
-            });
-            let mut open = Vec::new();
-            for key in keys {
-                let log = match this.store.log(&key) {
-                    Ok(log) => log,
-                    Err(error) => {
-                        warn!("{key}: {error}");
-                        continue;
-                    }
-                };
-                let state = log.state();
-                match &state.end {
-                    None => open.push((key, log, state.epoch)),
-                    Some(end) if !state.handed => {
-                        // The server before this one ended between recording the end and telling of it.
-                        let kind = end.kind();
-                        let ended = this.ended(&key, &log, kind, end.reason.clone(), false);
-                        (this.on_ended)(&ended);
-                        this.hand_over(&log, &ended, matches!(kind, EndKind::Complete | EndKind::Incomplete));
-                    }
-                    Some(_) => {}
-                }
-            }
-            open
-        });
-        let Ok(open) = open.await else { return };
-        tokio::time::sleep(self.idle_timeout).await;
-        for (key, log, epoch) in open {
-            if !self.registry.is_live(&key) {
-                self.clone().close_idle(&key, &log, epoch, self.idle_timeout).await;
-            }
-        }
     }
 }

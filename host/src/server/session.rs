@@ -11,12 +11,12 @@ use tokio_stream::StreamExt;
 use tracing::{info, warn};
 
 use super::log_task::{Input, LogTask};
+use super::opening::{NotOpened, Opening};
 use super::receiving::Receiving;
 use super::registry::LARGEST_CREDIT;
 use super::{Inner, Peer};
-use crate::names::{JobName, LogKey, LogName, SiteName};
-use crate::policy::{Caller, Refusal, limits};
-use crate::store::StoreError;
+use crate::names::SiteName;
+use crate::policy::limits;
 use crate::transport::FrameSender;
 use crate::wire::{self, ServerFrame, SiteFrame, server_frame, site_frame};
 
@@ -150,110 +150,31 @@ impl Session {
     }
 }
 
-/// Why a stream is not opened.
-struct NotOpened {
-    words: String,
-    /// None: for good.
-    retry_after: Option<u64>,
-}
-
-impl NotOpened {
-    fn never(words: impl ToString) -> Self {
-        Self { words: words.to_string(), retry_after: None }
-    }
-
-    fn later(words: impl ToString, after: Option<u64>) -> Self {
-        Self { words: words.to_string(), retry_after: Some(after.unwrap_or(0)) }
-    }
-}
-
-/// Checks names and grace, asks the policy, and enters the opening into the store: from then on it is the newest.
+/// Opens a stream and makes what serves it.
 fn prepare(
     server: &Arc<Inner>,
     site: &SiteName,
     open: wire::Open,
     to_site: FrameSender<ServerFrame>,
 ) -> Result<(wire::Opened, Feed, LogTask, Receiving), NotOpened> {
-    let job = JobName::new(open.job).map_err(NotOpened::never)?;
-    let log = LogName::new(open.log).map_err(NotOpened::never)?;
-    let key = LogKey { job, site: site.clone(), log };
-    let log = server.store.log(&key).map_err(|error| {
-        warn!("{key}: {error}");
-        // What the operating system refuses now it may allow later; what is wrong in the store needs a person.
-        match error {
-            StoreError::Io { .. } => NotOpened::later(error, None),
-            error => NotOpened::never(error),
-        }
-    })?;
-    let before = log.state();
-    if let Some(end) = &before.end {
-        let age = Duration::from_nanos(server.clock.wall().saturating_sub(before.written_at));
-        if age > server.late_grace {
-            return Err(NotOpened::never(format!(
-                "{key} ended ({}) {} ago, and late lines are taken for {} only",
-                super::ending_name(end.kind()),
-                humantime::format_duration(Duration::from_secs(age.as_secs())),
-                humantime::format_duration(server.late_grace),
-            )));
-        }
-    }
-    let caller = Caller {
-        site: key.site.to_string(),
-        job: key.job.to_string(),
-        log: key.log.to_string(),
-        liveness_interval: open.liveness_interval_ns,
-        policy_digest: format!("sha256:{}", crate::policy::hex(&open.policy_digest)),
-        stored: before.stored,
-        idle_timeout: nanoseconds(server.idle_timeout),
-        custom: Vec::new(),
-    };
-    let (policy, terms) = match server.policy.accept(server.clock.clone(), &caller) {
-        Ok(Ok(accepted)) => accepted,
-        Ok(Err(Refusal::Never(words))) => return Err(NotOpened::never(words)),
-        Ok(Err(Refusal::Later(after, why))) => return Err(NotOpened::later(why, after)),
-        Err(fault) => {
-            warn!("{key}: {fault}");
-            return Err(NotOpened::later(fault, None));
-        }
-    };
-    let state = log.open_stream(&open.instance, &open.policy_digest).map_err(|error| {
-        warn!("{key}: {error}");
-        NotOpened::later(error, None)
-    })?;
-    let takeover = server.registry.enter(&key, state.epoch, &open.instance);
+    let instance = open.instance.clone();
+    let Opening { key, log, receiving, opened, same_stream } = server.open(site, open)?;
+    let takeover = server.registry.enter(&key, opened.epoch, &instance);
     let (input, from_session) = mpsc::unbounded_channel();
     let waiting = Arc::new(AtomicU64::new(0));
-    let opened = wire::Opened {
-        stream: open.stream,
-        epoch: state.epoch,
-        progress: state.progress.clone(),
-        stored: state.stored,
-        received: state.received,
-        idle_timeout_ns: terms.idle_timeout,
-        credit: server.registry.credit(),
-        ended: before
-            .end
-            .as_ref()
-            .is_some_and(|end| matches!(end.kind(), wire::EndKind::Complete | wire::EndKind::Incomplete)),
-    };
-    let receiving = Receiving::new(log.clone(), policy, server.clock.clone(), &state, terms.idle_timeout);
-    let feed = Feed { epoch: state.epoch, input, waiting: waiting.clone() };
+    let feed = Feed { epoch: opened.epoch, input, waiting: waiting.clone() };
     let task = LogTask {
         server: server.clone(),
         key,
         log,
-        stream: open.stream,
-        epoch: state.epoch,
-        idle_timeout: Duration::from_nanos(terms.idle_timeout),
+        stream: opened.stream,
+        epoch: opened.epoch,
+        idle_timeout: Duration::from_nanos(opened.idle_timeout_ns),
         input: from_session,
         waiting,
         to_site,
         takeover,
-        same_stream: before.instance == open.instance,
+        same_stream,
     };
     Ok((opened, feed, task, receiving))
-}
-
-fn nanoseconds(time: Duration) -> u64 {
-    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
