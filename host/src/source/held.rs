@@ -126,7 +126,10 @@ impl Held {
         if stat.size < self.seen {
             self.text = Text::Shrunk { lost: self.seen - stat.size };
         }
-        self.seen = self.seen.max(stat.size);
+        // Of a file that nothing was read of, what is there now need not follow what was seen: `note_unread` tells.
+        if end > 0 {
+            self.seen = self.seen.max(stat.size);
+        }
         Ok(stat.size)
     }
 
@@ -216,20 +219,26 @@ impl Held {
     pub fn witness(&mut self, key: &AnchorKey) -> Option<wire::Position> {
         let end = self.end();
         if end == 0 {
-            return self.unread.clone();
+            return self.unread;
         }
         if self.closing.as_ref().is_none_or(|closing| closing.offset != end) {
             self.closing = self.position(key, end);
         }
-        self.closing.clone()
+        self.closing
     }
 
-    /// Notes what the file is before anything of it was read.
+    /// Notes what the file was at the last look, if nothing of it has been read and it still begins with what was noted
+    /// before.
     pub fn note_unread(&mut self, key: &AnchorKey) -> io::Result<()> {
         let (Some(file), 0) = (&self.file, self.end()) else { return Ok(()) };
         let size = self.stat.size;
-        if size > 0 && self.unread.as_ref().is_none_or(|noted| noted.offset != size) {
-            self.unread = key.position_in(&**file, self.stat, size)?;
+        let follows = match &self.unread {
+            Some(noted) => size > noted.offset && key.matches(&**file, noted)?,
+            None => size > 0,
+        };
+        if follows && let Some(noted) = key.position_in(&**file, self.stat, size)? {
+            self.unread = Some(noted);
+            self.seen = self.seen.max(size);
         }
         Ok(())
     }
@@ -265,9 +274,9 @@ impl Held {
         Ok(length > 0 && read_full(file, &mut other[..length], 0)? == length && other[..length] == self.head[..length])
     }
 
-    /// Whether `other` has the text that was seen in this file before anything was read of it.
+    /// Whether `other` has all of the text that was seen in this file before anything was read of it.
     pub fn was(&self, other: &Held, key: &AnchorKey) -> io::Result<bool> {
-        self.unread.as_ref().map_or(Ok(false), |unread| other.matches(key, unread))
+        self.unread.as_ref().map_or(Ok(true), |unread| other.matches(key, unread))
     }
 
     /// Takes over the file that this one has become: the same text under another inode.

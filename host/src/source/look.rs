@@ -244,9 +244,8 @@ impl LogSource {
             Some(Mark::Number(number)) if held.present => Some(number),
             _ => None,
         };
-        let Some(newest_held) = self.chain.iter().filter(|held| held.is_file()).filter_map(number).last() else {
-            return;
-        };
+        let mut held = self.chain.iter().rev().filter(|held| held.is_file());
+        let Some(newest_held) = held.find_map(number) else { return };
         let new: Vec<u64> = new.iter().filter_map(number).collect();
         if !new.is_empty() && new.iter().all(|number| *number < newest_held) {
             self.direction = Some(Direction::Shifted);

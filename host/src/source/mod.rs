@@ -15,7 +15,8 @@
 //! - What was read stays in memory until it is acknowledged, since its file may be cut before.
 //! - Whatever could not be read is told as a gap, with the file's name.
 //!
-//! Not told apart, by anyone: text that was cut and then written again exactly alike between two looks; a file that
+//! Not told apart, by anyone: two files that are alike up to the position, such as two runs of which only the same banner
+//! was read; text that was cut and then written again exactly alike between two looks; a file that
 //! appeared and was deleted while nobody looked. A writer that does not append (`O_APPEND`) leaves a run of NUL bytes when
 //! its file is cut; they are bytes of the log like others. Lines written to a file that was rotated away, after its
 //! successor was begun, come too late for their place and are told as a gap.

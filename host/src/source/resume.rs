@@ -120,9 +120,12 @@ impl LogSource {
         self.strangers.append(&mut copies);
         let rotated_later = later.iter().any(|held| held.name != self.family.live());
         for (which, missing) in pending.iter().enumerate() {
-            let held = [&later, &self.strangers].map(|files| contains(&self.key, files, missing));
-            let [in_place, aside] = held.map(|found| found.map_err(|error| self.io(error)));
-            if !in_place? && !aside? {
+            // The rest of a text that was cut is pending in its copy, which can be the file that was found.
+            let mut found = false;
+            for files in [&self.chain, &later, &self.strangers] {
+                found = found || contains(&self.key, files, missing).map_err(|error| self.io(error))?;
+            }
+            if !found {
                 // The last of them may have been the live file, and have grown.
                 let lost = (which + 1 < pending.len()).then_some(missing.offset);
                 let words = format!(

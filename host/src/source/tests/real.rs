@@ -119,7 +119,7 @@ fn a_log_that_may_not_be_read_is_an_error_with_its_path_and_is_read_once_it_may(
     let dir = tempfile::tempdir().unwrap();
     let log = dir.path().join("log.txt");
     append(&log, "one\n");
-    fs::set_permissions(&log, fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(&log, fs::Permissions::from_mode(0o000)).unwrap();
     let mut reader = open(dir.path());
     // Root may read everything; then there is nothing to refuse.
     if fs::File::open(&log).is_err() {
