@@ -274,7 +274,7 @@ impl LogSource {
     }
 
     /// Opens a file that could not be opened when it was seen. Returns what is lost where it still can't be.
-    fn open_at_last(&mut self, index: usize) -> Result<Option<Gap>, SourceError> {
+    pub(super) fn open_at_last(&mut self, index: usize) -> Result<Option<Gap>, SourceError> {
         let held = &self.chain[index];
         if held.file.is_some() || held.text != Text::Whole || held.end() > 0 {
             return Ok(None);

@@ -107,7 +107,7 @@ impl LogSource {
                 }
                 self.done.swap_remove(done);
             }
-            match self.open_entry(entry) {
+            match self.open_entry(entry, &new) {
                 Ok(Some(held)) if !self.knows(&held, done.is_some())? => new.push(held),
                 Ok(_) => {}
                 // The live log can't be passed over; a rotated file can, and is a gap when it is its turn.
@@ -138,8 +138,8 @@ impl LogSource {
     }
 
     /// Opens a file that was seen. None where it is no longer there, or no longer that file; the next look shows why.
-    fn open_entry(&self, entry: &Entry) -> Result<Option<Held>, SourceError> {
-        let open = self.chain.iter().chain(&self.strangers).filter(|held| held.file.is_some()).count();
+    fn open_entry(&self, entry: &Entry, new: &[Held]) -> Result<Option<Held>, SourceError> {
+        let open = self.chain.iter().chain(&self.strangers).chain(new).filter(|held| held.file.is_some()).count();
         if open >= MOST_OPEN {
             return Ok(Some(Held::new(entry.name.clone(), None, entry.stat)));
         }

@@ -36,6 +36,9 @@ impl LogSource {
         } else if self.consumed.is_empty() {
             self.consumed.clone_from(&stored.consumed);
         }
+        if place.is_none() {
+            place = self.find_unopened(at)?;
+        }
         if let Some(index) = place {
             self.settle_order(index)?;
             place = self.find(at)?;
@@ -61,6 +64,20 @@ impl LogSource {
             }
         }
         Ok(place)
+    }
+
+    /// The file of the position among those that are not held open, since there are too many. Opens it.
+    fn find_unopened(&mut self, at: &Position) -> Result<Option<usize>, SourceError> {
+        for index in 0..self.chain.len() {
+            if self.chain[index].file.is_some() || self.open_at_last(index)?.is_some() {
+                continue;
+            }
+            if self.chain[index].matches(&self.key, at).map_err(|error| self.io(error))? {
+                return Ok(Some(index));
+            }
+            self.chain[index].file = None;
+        }
+        Ok(None)
     }
 
     /// Tells the order of rotated files, where it was a guess, by the file that the server has last: whatever is not among

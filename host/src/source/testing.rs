@@ -1,6 +1,6 @@
 //! A directory in memory, for tests in which it matters what happens between two looks.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::sync::{Arc, Mutex};
@@ -48,6 +48,7 @@ type Between = Vec<Box<dyn FnOnce(&Memos) + Send>>;
 #[derive(Clone, Default)]
 pub(super) struct Memos {
     files: Arc<Mutex<BTreeMap<OsString, Memo>>>,
+    denied: Arc<Mutex<BTreeSet<OsString>>>,
     between: Arc<Mutex<Between>>,
     clock: Arc<Mutex<u64>>,
 }
@@ -91,6 +92,16 @@ impl Memos {
     /// Cuts the file and writes it anew.
     pub fn rewrite(&self, name: &str, text: &str) {
         self.file(name).change(|content| *content = text.into(), self.tick());
+    }
+
+    /// Refuses to open a name, or allows it again.
+    pub fn deny(&self, name: &str, denied: bool) {
+        let mut names = self.denied.lock().unwrap();
+        if denied {
+            names.insert(name.into())
+        } else {
+            names.remove(OsStr::new(name))
+        };
     }
 
     /// Sets the time of its last change.
@@ -139,6 +150,9 @@ impl Directory for Memos {
     }
 
     fn open(&self, name: &OsStr) -> io::Result<Box<dyn SourceFile>> {
+        if self.denied.lock().unwrap().contains(name) {
+            return Err(io::ErrorKind::PermissionDenied.into());
+        }
         match self.files.lock().unwrap().get(name) {
             Some(file) => Ok(Box::new(file.clone())),
             None => Err(io::ErrorKind::NotFound.into()),

@@ -2,11 +2,10 @@
 
 use std::fs;
 use std::io::Write;
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use super::*;
-use crate::source::SourceError;
 
 fn open(dir: &Path) -> Reader {
     Reader::with(LogSource::open(&dir.join("log.txt"), AnchorKey::from_secret(b"secret")).unwrap())
@@ -112,22 +111,6 @@ fn a_directory_can_not_be_followed_as_a_log() {
     fs::create_dir(dir.path().join("log.txt")).unwrap();
     let error = LogSource::open(&dir.path().join("log.txt"), AnchorKey::from_secret(b"s")).map(|_| ()).unwrap_err();
     assert!(error.to_string().ends_with("can't be followed as a log: it is not a regular file"), "{error}");
-}
-
-#[test]
-fn a_log_that_may_not_be_read_is_an_error_with_its_path_and_is_read_once_it_may() {
-    let dir = tempfile::tempdir().unwrap();
-    let log = dir.path().join("log.txt");
-    append(&log, "one\n");
-    fs::set_permissions(&log, fs::Permissions::from_mode(0o000)).unwrap();
-    let mut reader = open(dir.path());
-    // Root may read everything; then there is nothing to refuse.
-    if fs::File::open(&log).is_err() {
-        let error = reader.source.resume(None, false).unwrap_err();
-        assert!(matches!(&error, SourceError::Denied { path } if *path == log), "{error}");
-    }
-    fs::set_permissions(&log, fs::Permissions::from_mode(0o600)).unwrap();
-    reader.drain().has_read("one\n");
 }
 
 #[test]

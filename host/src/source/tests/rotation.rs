@@ -259,3 +259,54 @@ fn a_read_from_within_what_was_read_goes_on_with_what_is_new() {
     reader.source.acknowledged(file, 8);
     assert_eq!(reader.source.read(file, 4, 2).unwrap(), "tw", "from the file, once it is forgotten");
 }
+
+#[test]
+fn a_log_that_may_not_be_read_is_an_error_with_its_name_and_is_read_once_it_may() {
+    let dir = Memos::default();
+    dir.make("log.txt.1", "one\n");
+    dir.make("log.txt", "two\n");
+    dir.deny("log.txt", true);
+    let mut reader = Reader::of(dir.clone());
+    let error = reader.source.resume(None, false).unwrap_err();
+    assert_eq!(error.to_string(), "log.txt may not be read by the user that this runs as; grant it read access");
+    dir.deny("log.txt", false);
+    reader.drain().has_read("one\ntwo\n");
+    reader.lost_nothing();
+}
+
+#[test]
+fn a_rotated_file_that_may_not_be_read_is_a_gap_of_its_size() {
+    let dir = Memos::default();
+    dir.make("log.txt.1", "one\n");
+    dir.make("log.txt", "two\n");
+    dir.deny("log.txt.1", true);
+    let mut reader = Reader::of(dir);
+    reader.drain().has_read("two\n");
+    reader.lost(GapReason::Unspecified, Some(4), "log.txt.1 may not be read");
+}
+
+#[test]
+fn beyond_the_most_open_files_what_is_deleted_before_its_turn_is_a_gap() {
+    let dir = Memos::default();
+    let mut expected = String::new();
+    for number in (1..=80).rev() {
+        let line = format!("{number} is a line\n");
+        dir.make(&format!("log.txt.{number}"), &line);
+        // Files are seen in the order of their names, so this is beyond those that are held.
+        if number != 9 {
+            expected.push_str(&line);
+        }
+    }
+    let mut reader = Reader::of(dir.clone());
+    reader.source.refresh().unwrap();
+    dir.delete("log.txt.9");
+    reader.drain().has_read(&expected);
+    reader.lost(GapReason::Deleted, Some(12), "log.txt.9");
+    // A file that is not held is found all the same after a restart.
+    let mut fresh = Reader::of(dir);
+    let at = reader.source.chain.iter_mut().find(|held| held.name == "log.txt.8").unwrap().witness(&reader.source.key);
+    let stored = Progress { at, ..Progress::default() };
+    let begin = expected.find("\n7 ").unwrap() + 1;
+    fresh.resume(Some(&stored)).drain().has_read(&expected[begin..]);
+    fresh.lost_nothing();
+}
