@@ -21,7 +21,7 @@
 //! its file is cut; they are bytes of the log like others. Lines written to a file that was rotated away, after its
 //! successor was begun, come too late for their place and are told as a gap.
 //!
-//! Which names belong to a log stands in [`LogSource::open`].
+//! Which names belong to a log stands at [`LogSource`].
 
 mod anchor;
 mod buffers;
