@@ -308,6 +308,12 @@ impl StreamerHost for Core {
     }
 
     fn read(&mut self, file: FileRef, offset: u64, max: u32) -> Result<Bytes, SourceFault> {
+        // What was read stays in memory until it is acknowledged, so reading has the window's bound too, and beyond it
+        // what a policy has to see before it can send: a range.
+        let credit = self.opening.map_or(0, |opening| opening.credit);
+        if self.source.unacknowledged() > credit + u64::from(limits::RANGE) {
+            return Err(SourceFault::Other("too much was read ahead of what is sent: send or skip first".into()));
+        }
         self.source.read(file, offset, max).map_err(|error| self.fault(error))
     }
 

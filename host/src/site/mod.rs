@@ -236,7 +236,12 @@ impl Site {
             Some(name) => name,
             None => file_name(&log.path)?,
         };
-        let source = LogSource::open(&log.path, inner.anchor_key.clone())?;
+        // A link is followed once, now: the source itself never leaves the log's directory.
+        let path = match std::fs::symlink_metadata(&log.path) {
+            Ok(found) if found.is_symlink() => std::fs::canonicalize(&log.path).unwrap_or(log.path),
+            _ => log.path,
+        };
+        let source = LogSource::open(&path, inner.anchor_key.clone())?;
         let nanoseconds = |interval: Duration| u64::try_from(interval.as_nanos()).unwrap_or(u64::MAX);
         let number = inner.numbers.fetch_add(1, Ordering::Relaxed);
         let terms = Terms {
@@ -254,7 +259,7 @@ impl Site {
         };
         let changed = Arc::new(Notify::new());
         let wake = changed.clone();
-        let subscription = inner.watcher.subscribe(directory(&log.path), move || wake.notify_one());
+        let subscription = inner.watcher.subscribe(directory(&path), move || wake.notify_one());
         let driver = Driver::new(terms, inner.policy.clone(), source, inner.clock.clone());
         let (orders, from_holder) = mpsc::unbounded_channel();
         let (to_stream, signals) = mpsc::unbounded_channel();
