@@ -13,9 +13,13 @@ use super::component::{Component, Digest};
 use super::engine::Engine;
 use super::error::{Fault, PolicyError};
 use super::guest::{self, Guest, Time, printable};
+use super::limits;
 use super::streamer::gap_to_guest;
 use crate::clock::Clock;
 use crate::wire;
+
+/// Pieces that one step may append.
+const STAGED: usize = 1024;
 
 /// Who opens a stream, and what is known of it; see the contract.
 #[derive(Debug, Clone)]
@@ -266,6 +270,10 @@ impl log_sink::Host for Guest<Staging> {
         let data = self.look(&data)?;
         if !self.host.open {
             wasmtime::bail!("it appended outside of a step with data");
+        }
+        let staged: usize = self.host.staged.iter().map(Bytes::len).sum();
+        if staged + data.len() > limits::RANGE as usize || self.host.staged.len() >= STAGED {
+            wasmtime::bail!("it appended more in one step than a source range may carry: {} bytes", limits::RANGE);
         }
         self.host.staged.push(data);
         Ok(())

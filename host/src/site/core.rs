@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 
 use crate::clock::Clock;
 use crate::policy::{SendError, Source, SourceFault, StreamerHost, Successor, Time, limits};
@@ -17,8 +17,11 @@ use crate::wire;
 /// larger window is filled by several steps.
 const STEP_BYTES: u64 = 1 << 20;
 
-/// Frames that may be sent and not acknowledged, for policies that skip much and send little.
-const FRAMES_IN_FLIGHT: usize = 4096;
+/// Ranges that may be sent and not acknowledged, for policies that skip much or send little at a time.
+const RANGES_IN_FLIGHT: usize = 4096;
+
+/// Gaps that a policy may report before it sends something; the source finds one at a time.
+const GAPS: usize = 64;
 
 /// The opening that frames are sent under.
 #[derive(Debug, Clone, Copy)]
@@ -235,8 +238,7 @@ impl Core {
         if length > u64::from(limits::RANGE) {
             return Err(SendError::TooLarge(limits::RANGE));
         }
-        let full = if length > 0 { self.window() == 0 } else { self.in_flight.len() >= FRAMES_IN_FLIGHT };
-        if full {
+        if (length > 0 && self.window() == 0) || self.in_flight.len() >= RANGES_IN_FLIGHT {
             self.wants_window = true;
             return Err(SendError::WindowFull);
         }
@@ -334,7 +336,15 @@ impl StreamerHost for Core {
             return Err(SendError::TooLarge(limits::RANGE));
         }
         self.parts_length = length;
-        self.parts.push(data);
+        // Small parts are joined: each part is a frame.
+        match self.parts.last_mut() {
+            Some(last) if last.len() + data.len() <= limits::CHUNK as usize => {
+                let mut joined = BytesMut::from(std::mem::take(last));
+                joined.extend_from_slice(&data);
+                *last = joined.freeze();
+            }
+            _ => self.parts.push(data),
+        }
         Ok(())
     }
 
@@ -349,6 +359,10 @@ impl StreamerHost for Core {
     fn report_gap(&mut self, gap: wire::Gap) -> Result<(), SendError> {
         if self.opening.is_none() {
             return Err(SendError::Disconnected);
+        }
+        if self.gaps.len() >= GAPS {
+            self.wants_window = true;
+            return Err(SendError::WindowFull);
         }
         // A gap that the host found is stored in the host's words, whatever the policy makes of it.
         self.gaps.push(self.gap_due.take().unwrap_or(gap));
