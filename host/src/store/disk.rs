@@ -125,7 +125,10 @@ impl Disk for RealDisk {
 
     fn sync_directory(&self, path: &Path) -> io::Result<()> {
         let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
-        Ok(rustix::fs::fsync(self.root.open_dir(path)?)?)
+        // Not `open_dir`, which gives a handle that can't be flushed.
+        let mut options = OpenOptions::new();
+        options.read(true).custom_flags(OFlags::DIRECTORY.bits() as i32);
+        self.root.open_with(path, &options)?.sync_all()
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
