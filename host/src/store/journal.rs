@@ -126,6 +126,7 @@ fn fill(file: &dyn DiskFile, bytes: &mut Vec<u8>, at: u64, length: usize) -> io:
     Ok(())
 }
 
+#[expect(clippy::large_enum_variant, reason = "one exists at a time, and is taken apart at once")]
 enum Parsed {
     /// A whole entry, its length with the prefix, and its checksum.
     Entry { entry: Record, length: usize, checksum: u32 },

@@ -339,3 +339,6 @@ impl StoredLog {
 fn is_sites_word(end: &RecordedEnd) -> bool {
     matches!(end.kind(), EndKind::Complete | EndKind::Incomplete | EndKind::Aborted)
 }
+
+#[cfg(test)]
+mod tests;

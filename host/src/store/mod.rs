@@ -99,12 +99,10 @@ impl Store {
     /// Opens the store, and makes it if it is not there. Takes its lock: a second server is refused with
     /// [`StoreError::Locked`]. Logs are looked at when they are first used.
     pub fn open(root: &Path, durability: Durability) -> Result<Self, StoreError> {
-        let failed = |action, path: &str| {
-            let path = root.join(path);
-            move |source| StoreError::Io { action, path, source }
-        };
-        let disk = RealDisk::open(root, true).map_err(failed("open the store", ""))?;
-        disk.create_directories(Path::new(layout::OWN)).map_err(failed("make the directory", layout::OWN))?;
+        let failed = |action, path| move |source| StoreError::Io { action, path, source };
+        let disk = RealDisk::open(root, true).map_err(failed("open the store", root.to_owned()))?;
+        let own = Path::new(layout::OWN);
+        disk.create_directories(own).map_err(failed("make the directory", root.join(own)))?;
         let lock = Lock::take(&disk, root)?;
         Self::open_on(root, Box::new(disk), durability, Boot::current(), Box::new(SystemTime::now), Some(lock))
     }
@@ -209,4 +207,61 @@ impl Shared {
 /// Locks. What the store's locks guard is never left half changed, so a panic elsewhere does not spoil it.
 fn hold<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_server_on_a_store_is_refused_in_words() {
+        let dir = tempfile::tempdir().unwrap();
+        let first = Store::open(dir.path(), Durability::Process).unwrap();
+        let refused = Store::open(dir.path(), Durability::Process).map(|_| ()).unwrap_err();
+        assert!(matches!(&refused, StoreError::Locked { .. }), "{refused}");
+        let words = format!("in use by another fedtail server (process {})", std::process::id());
+        assert!(refused.to_string().contains(&words), "{refused}");
+        let log = first.log(&testing::key()).unwrap();
+        drop(first);
+        assert!(Store::open(dir.path(), Durability::Process).is_err(), "a log that is in use holds the store");
+        drop(log);
+        Store::open(dir.path(), Durability::Process).unwrap();
+    }
+
+    #[test]
+    fn a_store_that_cant_be_made_is_told_in_words() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("file");
+        std::fs::write(&file, b"not a directory").unwrap();
+        let refused = Store::open(&file.join("store"), Durability::Process).map(|_| ()).unwrap_err().to_string();
+        assert!(refused.contains("file/store:") && refused.contains("a file is in the way"), "{refused}");
+    }
+
+    #[test]
+    fn others_than_the_owner_and_its_group_can_read_nothing() {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().join("store");
+        let store = Store::open(&root, Durability::Process).unwrap();
+        store.log(&testing::key()).unwrap().open_stream(b"one", b"").unwrap();
+        for path in ["", "job", "job/site", "job/site/log", ".fedtail", ".fedtail/job/site/log", ".fedtail/.lock"] {
+            let mode = std::fs::metadata(root.join(path)).unwrap().permissions().mode();
+            assert_eq!(mode & 0o027, 0, "{path} has mode {mode:o}");
+        }
+    }
+
+    #[test]
+    fn logs_that_nobody_uses_are_forgotten_and_found_again() {
+        let place = testing::Place::new();
+        let store = place.open();
+        let key = |number: usize| LogKey { log: format!("{number}").parse().unwrap(), ..testing::key() };
+        let held = store.log(&key(0)).unwrap();
+        for number in 0..10 * SLOTS {
+            store.log(&key(number)).unwrap().open_stream(b"one", b"").unwrap();
+        }
+        assert!(hold(&store.shared.slots).len() <= SLOTS);
+        assert!(Arc::ptr_eq(&held, &store.log(&key(0)).unwrap()));
+        assert_eq!(store.log(&key(1)).unwrap().state().epoch, 1);
+        assert_eq!(store.logs().unwrap().len(), 10 * SLOTS);
+    }
 }

@@ -212,3 +212,6 @@ impl LogReader {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

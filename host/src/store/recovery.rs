@@ -134,3 +134,6 @@ fn holds(data: Option<&dyn DiskFile>, from: u64, entry: &Record) -> io::Result<b
     }
     Ok(entry.stored > from && hasher.finalize() == entry.data_crc)
 }
+
+#[cfg(test)]
+mod tests;
