@@ -46,14 +46,15 @@ impl Inner {
         let job = JobName::new(open.job).map_err(NotOpened::never)?;
         let log = LogName::new(open.log).map_err(NotOpened::never)?;
         let key = LogKey { job, site: site.clone(), log };
-        let log = self.store.log(&key).map_err(|error| {
+        let refused = |error: StoreError| {
             warn!("{key}: {error}");
             // What the operating system refuses now it may allow later; what is wrong in the store needs a person.
             match error {
                 StoreError::Io { .. } => NotOpened::later(error, None),
                 error => NotOpened::never(error),
             }
-        })?;
+        };
+        let log = self.store.log(&key).map_err(refused)?;
         let before = log.state();
         if let Some(end) = &before.end {
             let age = Duration::from_nanos(self.clock.wall().saturating_sub(before.written_at));
@@ -85,10 +86,7 @@ impl Inner {
                 return Err(NotOpened::later(fault, None));
             }
         };
-        let state = log.open_stream(&open.instance, &open.policy_digest).map_err(|error| {
-            warn!("{key}: {error}");
-            NotOpened::later(error, None)
-        })?;
+        let state = log.open_stream(&open.instance, &open.policy_digest).map_err(refused)?;
         let sites_word =
             |end: &wire::RecordedEnd| matches!(end.kind(), wire::EndKind::Complete | wire::EndKind::Incomplete);
         let opened = wire::Opened {

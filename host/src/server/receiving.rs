@@ -10,7 +10,7 @@ use tracing::warn;
 
 use crate::clock::Clock;
 use crate::policy::{Fault, ReceiverInstance, ReceiverNext, ReceiverWake, limits};
-use crate::store::{Batch, CommitError, LogState, StoredLog};
+use crate::store::{Batch, CommitError, LogState, StoreError, StoredLog};
 use crate::wire::{self, EndKind, compression};
 
 /// What a commit collects at most: with more, the first byte of it is readable later; with less, the store's journal
@@ -274,7 +274,8 @@ impl Receiving {
                 self.over = true;
                 out.push(Output::Fenced);
             }
-            CommitError::Full { .. } | CommitError::Store(_) => {
+            // What the operating system refuses now it may allow later; all else needs a person, or never gets better.
+            CommitError::Full { .. } | CommitError::Store(StoreError::Io { .. }) => {
                 keep(self);
                 if !std::mem::replace(&mut self.stalled, true) {
                     warn!("{error}; the site waits, and the same bytes are stored as soon as it is possible");

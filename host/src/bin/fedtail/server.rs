@@ -114,6 +114,7 @@ pub async fn run(options: Options) -> Result<Exit, Failure> {
         builder = builder.policy(policy);
     }
     let mut signals = signals::Ending::new()?;
+    signals::survive_file_size_limit()?;
     let server = builder.start()?;
     let listening = grpc::serve(&server, ServeOptions { listen, credentials, access }).await?;
     let address = listening.address;

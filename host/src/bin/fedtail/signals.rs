@@ -24,3 +24,10 @@ impl Ending {
         }
     }
 }
+
+/// Lets a write beyond the limit of a file's size fail, like one to a full disk, instead of ending the program.
+pub fn survive_file_size_limit() -> Result<(), Failure> {
+    let kind = SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw());
+    // A signal that was listened to once is never left to its default again.
+    signal(kind).map(drop).map_err(|e| Failure::start(format!("signals cannot be listened to: {e}")))
+}
