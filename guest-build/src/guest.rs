@@ -26,6 +26,7 @@ pub struct GuestBuild {
 #[derive(Debug, Clone)]
 pub struct Guest {
     component: Vec<u8>,
+    imports: Vec<String>,
     inputs: BTreeSet<PathBuf>,
 }
 
@@ -65,9 +66,10 @@ impl GuestBuild {
         let core = self.compile(package)?;
         let bytes = fs::read(&core).with_context(|| format!("{} could not be read", core.display()))?;
         let component = componentize(&bytes)
-            .with_context(|| format!("{} can't be made a component: does the crate export a world?", core.display()))?;
+            .with_context(|| format!("the guest {package} ({}) can't be made a component", core.display()))?;
+        let imports = imports(&component).with_context(|| format!("the guest {package} is no policy"))?;
         let inputs = self.inputs(&core.with_extension("d"))?;
-        Ok(Guest { component, inputs })
+        Ok(Guest { component, imports, inputs })
     }
 
     /// Compiles the crate to a core module, and returns where that is.
@@ -124,14 +126,24 @@ impl Guest {
     }
 
     /// The names of what the component imports, such as `fedtail:policy/clock@0.1.0`.
-    pub fn imports(&self) -> Result<Vec<String>> {
-        let decoded = wit_component::decode(&self.component).context("the component can't be read again")?;
-        let DecodedWasm::Component(resolve, world) = decoded else {
-            bail!("what was built is an interface package and no component");
-        };
-        let imports = resolve.worlds[world].imports.keys();
-        Ok(imports.map(|key| resolve.name_world_key(key)).collect())
+    pub fn imports(&self) -> &[String] {
+        &self.imports
     }
+}
+
+/// What a component imports. Fails where it exports nothing: a module without a world becomes an empty component, which
+/// nobody means to build.
+fn imports(component: &[u8]) -> Result<Vec<String>> {
+    let DecodedWasm::Component(resolve, world) = wit_component::decode(component)? else {
+        bail!("it is a package of interfaces");
+    };
+    let world = &resolve.worlds[world];
+    if world.exports.is_empty() {
+        bail!(
+            "it exports nothing; `wit_bindgen::generate!` and `export!` make a crate export the contract's interface"
+        );
+    }
+    Ok(world.imports.keys().map(|key| resolve.name_world_key(key)).collect())
 }
 
 /// Makes a component of a core module that carries the description of its world, as `wit-bindgen` puts it there.
@@ -179,6 +191,12 @@ mod tests {
     #[test]
     fn what_is_no_module_is_no_component() {
         assert!(componentize(b"no module").is_err());
+    }
+
+    #[test]
+    fn a_module_without_a_world_is_refused() {
+        let empty = componentize(b"\0asm\x01\0\0\0").unwrap();
+        assert!(imports(&empty).unwrap_err().to_string().starts_with("it exports nothing"));
     }
 
     #[test]
