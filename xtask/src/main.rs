@@ -27,6 +27,7 @@ Commands, each of which installs first what this machine lacks, as `setup` does:
          a run in which no test passed is a failure.
   bench  Build optimised and measure. It compares with `tail -F | socat` where Debian's package socat is installed.
          Arguments go to the measuring program.
+  guest  PACKAGE FILE.wasm: build a crate of this workspace, such as a policy of your own, into a component.
 
   setup  Only see that the guests, the WebAssembly policies, can be built here: the target wasm32-unknown-unknown
          through rustup, or else through Debian's packages, and a C compiler. What is there is used, what is missing
@@ -55,6 +56,7 @@ fn main() -> ExitCode {
         "setup" => return wrong_usage("setup takes no arguments"),
         "demo" => with_setup(|root| run::demo(root, &rest)),
         "test" => with_setup(|root| run::test(root, &rest)),
+        "guest" => with_setup(|root| run::guest(root, &rest)),
         "bench" => with_setup(|root| run::bench(root, &rest)),
         "" => return wrong_usage("a command is missing"),
         unknown => return wrong_usage(&format!("there is no command {unknown:?}")),

@@ -15,6 +15,11 @@ pub fn demo(root: &Path, arguments: &[OsString]) -> Result<()> {
     run_here(cargo(root).args(["run", "--package", "fedtail", "--", "demo"]).args(arguments))
 }
 
+/// Builds a guest crate of this workspace into a component.
+pub fn guest(root: &Path, arguments: &[OsString]) -> Result<()> {
+    run_here(cargo(root).args(["run", "--quiet", "--package", "guest-build", "--"]).args(arguments))
+}
+
 /// Measures, with an optimised build.
 pub fn bench(root: &Path, arguments: &[OsString]) -> Result<()> {
     run_here(cargo(root).args(["run", "--release", "--package", "fedtail-bench", "--"]).args(arguments))
