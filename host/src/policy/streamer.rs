@@ -326,7 +326,7 @@ impl<H: StreamerHost> log_source::HostLogFile for Guest<H> {
         Ok(self.host.stat(file).map_err(Into::into).map(|stat| log_source::FileStat {
             id: log_source::FileId { device: stat.device, inode: stat.inode },
             size: stat.size,
-            modified: u64::try_from(stat.modified_ns).unwrap_or(0),
+            modified: stat.modified_ns,
         }))
     }
 

@@ -23,7 +23,7 @@ const QUIET: Duration = Duration::from_secs(1);
 
 /// What the connection hands on.
 pub enum Input {
-    Data(wire::Data),
+    Data(Box<wire::Data>),
     End(wire::End),
     Beat,
 }
@@ -49,7 +49,7 @@ pub struct LogTask {
 enum Woken {
     Input(Input),
     Detached,
-    Takeover(Takeover),
+    TakenOver(Takeover),
     Timer,
 }
 
@@ -88,7 +88,7 @@ impl LogTask {
             let woken = self.next(pause, attached, &mut busy).await;
             let mut inputs = Vec::new();
             let timer = match woken {
-                Woken::Takeover(takeover) => return (Over::TakenOver(takeover), None),
+                Woken::TakenOver(takeover) => return (Over::TakenOver(takeover), None),
                 Woken::Detached => {
                     attached = false;
                     continue;
@@ -132,9 +132,9 @@ impl LogTask {
                     None => Woken::Detached,
                 },
                 takeover = &mut self.takeover => return match takeover {
-                    Ok(takeover) => Woken::Takeover(takeover),
+                    Ok(takeover) => Woken::TakenOver(takeover),
                     // The registry keeps the sender for as long as this opening is entered.
-                    Err(_) => Woken::Takeover(Takeover { same_host: true }),
+                    Err(_) => Woken::TakenOver(Takeover { same_host: true }),
                 },
                 () = &mut timer => return Woken::Timer,
                 () = &mut quiet, if loud => {
@@ -239,7 +239,7 @@ fn turn(mut receiving: Receiving, inputs: Vec<Input>, timer: bool) -> (Receiving
     let mut beat = false;
     for input in inputs {
         match input {
-            Input::Data(data) => receiving.data(data),
+            Input::Data(data) => receiving.data(*data),
             Input::End(end) => receiving.end(end),
             Input::Beat => beat = true,
         }

@@ -183,7 +183,7 @@ impl Receiving {
                 self.queue.push_front(data);
                 break;
             }
-            let payload = self.check(&data)?;
+            let payload = self.check(&data, self.base + batch.received)?;
             self.parts_length += payload.len() as u64;
             if self.parts_length > u64::from(limits::RANGE) {
                 return Err(format!("a range of more than {} bytes", limits::RANGE));
@@ -236,11 +236,12 @@ impl Receiving {
     }
 
     /// What a frame must be: of this opening, the next one, and where the stream stands. Returns its bytes.
-    fn check(&mut self, data: &wire::Data) -> Result<Bytes, String> {
+    /// `base` is where the range begins that the frame is part of.
+    fn check(&mut self, data: &wire::Data, base: u64) -> Result<Bytes, String> {
         if data.seq != self.seq + 1 {
             return Err(format!("frame {} came, and {} is the next", data.seq, self.seq + 1));
         }
-        let expected = self.base + self.parts_length;
+        let expected = base + self.parts_length;
         if data.base != expected {
             return Err(format!("a frame for byte {} came, and the stream is at {expected}", data.base));
         }

@@ -79,7 +79,7 @@ impl Session {
                     if before > LARGEST_CREDIT + u64::from(limits::RANGE) {
                         return self.refuse("more was sent than the server had given credit for").await;
                     }
-                    let _ = feed.input.send(Input::Data(data));
+                    let _ = feed.input.send(Input::Data(Box::new(data)));
                 }
                 Some(site_frame::Frame::End(end)) => {
                     let Some(feed) = feeds.get(&end.stream).filter(|feed| feed.epoch == end.epoch) else { continue };

@@ -400,14 +400,9 @@ impl Driver {
             self.strikes = 0;
             self.backoff.reset();
         }
-        match self.stage {
-            Stage::Open => {
-                if self.core().wants_window && self.core().window_is_open() {
-                    self.step(Wake::Writable);
-                }
-            }
-            Stage::Draining => self.end_if_drained(),
-            _ => {}
+        self.end_if_drained();
+        if self.can_go_on() {
+            self.step(Wake::Writable);
         }
     }
 
