@@ -1,0 +1,183 @@
+//! `fedtail demo`: a server and three sites on this machine, on the logs of a real run.
+//!
+//! The server and the sites are processes of this same program. The demo writes the sites' logs, reads the server's store
+//! as anybody beside the server could, and compares at the end.
+
+mod delay;
+mod follow;
+mod merged;
+mod processes;
+mod recording;
+mod replay;
+mod report;
+
+use std::path::{Path, PathBuf};
+use std::sync::mpsc;
+use std::time::Duration;
+
+use clap::Args;
+use tokio::sync::Notify;
+
+use self::follow::Follower;
+use self::merged::Prefixes;
+use self::processes::Processes;
+use self::recording::{JOB, Log, ROTATED, SITES};
+use self::report::{Report, Row};
+use crate::exit::{Exit, Failure};
+use crate::{out, signals};
+
+/// How long the sites may take to open their streams. Policies are compiled at the first start, which a machine that is
+/// busy does slowly.
+const OPENING: Duration = Duration::from_secs(120);
+/// How often to look whether they have.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// The logs are those of a run of NVIDIA FLARE's hello-log-streaming at two sites; a third site writes those of the first
+/// once more. Everything happens in a directory for temporary files and on this machine's loopback, without TLS.
+///
+/// Exit code 0: every log in the server's store is byte for byte what was written. 1: one is not, or the demo failed. 5: it
+/// was stopped before the end.
+#[derive(Args)]
+pub struct Options {
+    /// How many times as fast as they were recorded the logs are written; at 1 that takes 15 seconds.
+    #[arg(long, value_name = "FACTOR", default_value = "2", value_parser = speed)]
+    speed: f64,
+    /// Print the table at the end only.
+    #[arg(short, long)]
+    quiet: bool,
+    /// Leave the logs and the store where they are, and say where.
+    #[arg(long)]
+    keep: bool,
+}
+
+/// Within bounds that keep the demo a demo: from half an hour to a moment.
+fn speed(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(speed) if (0.01..=1000.0).contains(&speed) => Ok(speed),
+        _ => Err("give a number from 0.01 to 1000".into()),
+    }
+}
+
+pub async fn run(options: Options) -> Result<Exit, Failure> {
+    let mut signals = signals::Ending::new()?;
+    let directory = tempfile::Builder::new().prefix("fedtail-demo-").tempdir().map_err(|e| {
+        let place = std::env::temp_dir();
+        Failure::start(format!("the demo cannot make a directory in {}: {e}; set TMPDIR to another", place.display()))
+    })?;
+    let mut processes = Processes::default();
+    let result = tokio::select! {
+        result = play(&options, directory.path(), &mut processes) => result,
+        () = signals.next() => {
+            out::note("stopped before the end; nothing was compared");
+            Ok(Exit::GivenUp)
+        }
+    };
+    processes.end().await;
+    if options.keep {
+        let kept = directory.keep();
+        out::line(format_args!("kept: the sites' logs and the server's store, in {}", kept.display()));
+    } else {
+        let place = directory.path().to_owned();
+        if let Err(e) = directory.close() {
+            out::note(format_args!("{} was not deleted: {e}", place.display()));
+        }
+    }
+    result
+}
+
+/// All of the demo, in `directory`.
+async fn play(options: &Options, directory: &Path, processes: &mut Processes) -> Result<Exit, Failure> {
+    let logs = recording::logs()?;
+    let store = directory.join("store");
+    let url = processes.start_server(&store).await?;
+    let mut paths = Vec::new();
+    for (site, _) in SITES {
+        let place = directory.join(site);
+        std::fs::create_dir(&place).map_err(|e| Failure::start(format!("{} cannot be made: {e}", place.display())))?;
+        let own = logs.iter().filter(|log| log.key.site.as_str() == site);
+        let own: Vec<PathBuf> = own.map(|log| place.join(&log.key.log)).collect();
+        processes.start_site(site, &url, JOB, &own)?;
+        paths.extend(own);
+    }
+    if !options.quiet {
+        introduce(options.speed, &processes.commands);
+    }
+    let follower = opened(&store, &logs, processes).await?;
+
+    let (arrived, lines) = mpsc::channel();
+    let prefixes = Prefixes::new(&logs);
+    let printer = tokio::task::spawn_blocking(move || prefixes.print(lines));
+    let end = Notify::new();
+    let write = async {
+        let appended = replay::replay(&logs, &paths, options.speed).await?;
+        let complaints = processes.stop_sites().await?;
+        end.notify_one();
+        Ok((appended, complaints))
+    };
+    let arrived = (!options.quiet).then_some(arrived);
+    let ((appended, complaints), seen) = tokio::try_join!(write, follower.follow(&end, arrived))?;
+    printer.await.map_err(|e| Failure::start(format!("the lines could not be printed: {e}")))?;
+
+    let marks = appended.iter().zip(&seen);
+    let rows = logs.iter().zip(marks).map(|(log, (appended, seen))| Row {
+        site: log.key.site.to_string(),
+        log: log.key.log.to_string(),
+        bytes: log.text.len(),
+        lines: appended.len(),
+        delays: delay::delays(appended, seen),
+        comparison: report::compare(&store.join(&log.key.job).join(&log.key.site).join(&log.key.log), log.text),
+        rotated: log.rotated,
+    });
+    let report = Report { rows: rows.collect() };
+    if !options.quiet {
+        out::line("");
+    }
+    out::line(&report);
+    for complaint in &complaints {
+        out::error(complaint);
+    }
+    Ok(if report.all_identical() && complaints.is_empty() { Exit::Complete } else { Exit::Failed })
+}
+
+/// What the demo is, before it begins.
+fn introduce(speed: f64, commands: &[String]) {
+    let (site, log) = ROTATED;
+    out::line("A server and three sites on this machine, without TLS: loopback only. Real sites use certificates.");
+    out::line(format_args!(
+        "The logs are NVIDIA FLARE's, of a real run at two sites, written again {speed} times as fast as then; site-3 \
+         writes those of site-1 once more. {site}'s {log} is rotated on the way. These run now:"
+    ));
+    for command in commands {
+        out::line(format_args!("  {command}"));
+    }
+    out::line("");
+}
+
+/// Waits until the sites have opened all streams, so that delays are those of lines and not of a start.
+async fn opened(store: &Path, logs: &[Log], processes: &mut Processes) -> Result<Follower, Failure> {
+    let waiting = async {
+        loop {
+            processes.all_running()?;
+            if let Some(follower) = Follower::attach(store, logs)? {
+                return Ok(follower);
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    };
+    tokio::time::timeout(OPENING, waiting).await.unwrap_or_else(|_| {
+        Err(Failure::start(format!("after {OPENING:?} the sites have not opened all their streams")))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_speed_that_would_last_for_ever_or_is_none_is_refused() {
+        assert_eq!(speed("1.5"), Ok(1.5));
+        for bad in ["0", "-1", "0.001", "inf", "NaN", "1e300", "fast", ""] {
+            assert_eq!(speed(bad).unwrap_err(), "give a number from 0.01 to 1000", "{bad}");
+        }
+    }
+}
