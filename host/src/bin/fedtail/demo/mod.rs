@@ -31,6 +31,8 @@ use crate::{out, signals};
 const OPENING: Duration = Duration::from_secs(120);
 /// How often to look whether they have.
 const LOOK: Duration = Duration::from_millis(20);
+/// The server's store, in the demo's directory.
+const STORE: &str = "store";
 
 /// The logs are those of a run of NVIDIA FLARE's hello-log-streaming at two sites; a third site writes those of the first
 /// once more. Everything happens in a directory for temporary files and on this machine's loopback, without TLS.
@@ -64,7 +66,7 @@ pub async fn run(options: Options) -> Result<Exit, Failure> {
         let place = std::env::temp_dir();
         Failure::start(format!("the demo cannot make a directory in {}: {e}; set TMPDIR to another", place.display()))
     })?;
-    let mut processes = Processes::default();
+    let mut processes = Processes::new(directory.path());
     let result = tokio::select! {
         result = play(&options, directory.path(), &mut processes) => result,
         () = signals.next() => {
@@ -88,19 +90,19 @@ pub async fn run(options: Options) -> Result<Exit, Failure> {
 /// All of the demo, in `directory`.
 async fn play(options: &Options, directory: &Path, processes: &mut Processes) -> Result<Exit, Failure> {
     let logs = recording::logs()?;
-    let store = directory.join("store");
-    let url = processes.start_server(&store).await?;
+    let url = processes.start_server(Path::new(STORE)).await?;
+    let store = directory.join(STORE);
     let mut paths = Vec::new();
     for (site, _) in SITES {
         let place = directory.join(site);
         std::fs::create_dir(&place).map_err(|e| Failure::start(format!("{} cannot be made: {e}", place.display())))?;
         let own = logs.iter().filter(|log| log.key.site.as_str() == site);
-        let own: Vec<PathBuf> = own.map(|log| place.join(&log.key.log)).collect();
+        let own: Vec<PathBuf> = own.map(|log| Path::new(site).join(&log.key.log)).collect();
         processes.start_site(site, &url, JOB, &own)?;
-        paths.extend(own);
+        paths.extend(own.iter().map(|log| directory.join(log)));
     }
     if !options.quiet {
-        introduce(options.speed, &processes.commands);
+        introduce(options.speed, directory, &processes.commands);
     }
     let follower = opened(&store, &logs, processes).await?;
 
@@ -140,13 +142,15 @@ async fn play(options: &Options, directory: &Path, processes: &mut Processes) ->
 }
 
 /// What the demo is, before it begins.
-fn introduce(speed: f64, commands: &[String]) {
+fn introduce(speed: f64, directory: &Path, commands: &[String]) {
     let (site, log) = ROTATED;
+    let times = if speed == 1.0 { "as fast as".into() } else { format!("{speed} times as fast as") };
     out::line("A server and three sites on this machine, without TLS: loopback only. Real sites use certificates.");
     out::line(format_args!(
-        "The logs are NVIDIA FLARE's, of a real run at two sites, written again {speed} times as fast as then; site-3 \
-         writes those of site-1 once more. {site}'s {log} is rotated on the way. These run now:"
+        "The logs are those of a real run of NVIDIA FLARE at two sites, written again {times} then;"
     ));
+    out::line(format_args!("site-3 writes those of site-1 once more. {site}'s {log} is rotated on the way."));
+    out::line(format_args!("What runs now, in {}:", directory.display()));
     for command in commands {
         out::line(format_args!("  {command}"));
     }

@@ -13,8 +13,9 @@ use crate::exit::Failure;
 const FINISH_TIMEOUT: &str = "30s";
 
 /// What runs. Dropping it kills what still does.
-#[derive(Default)]
 pub struct Processes {
+    /// Where they run, which keeps their command lines short.
+    directory: PathBuf,
     server: Option<Server>,
     sites: Vec<Site>,
     /// As a person would type them.
@@ -33,6 +34,10 @@ struct Site {
 }
 
 impl Processes {
+    pub fn new(directory: &Path) -> Self {
+        Self { directory: directory.into(), server: None, sites: Vec::new(), commands: Vec::new() }
+    }
+
     /// Starts the server on a free port. Returns its URL, once it listens.
     pub async fn start_server(&mut self, store: &Path) -> Result<String, Failure> {
         let mut child = self.start(|command| {
@@ -66,6 +71,7 @@ impl Processes {
         let program = std::env::current_exe()
             .map_err(|e| Failure::start(format!("the demo cannot find the program that it is: {e}")))?;
         let mut command = Command::new(&program);
+        command.current_dir(&self.directory);
         arguments(&mut command);
         let words = command.as_std().get_args().map(|word| word.to_string_lossy());
         self.commands.push(words.fold("fedtail".to_owned(), |line, word| line + " " + &word));
