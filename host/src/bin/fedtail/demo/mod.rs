@@ -16,6 +16,7 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use clap::Args;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Notify;
 
 use self::follow::Follower;
@@ -34,15 +35,22 @@ const LOOK: Duration = Duration::from_millis(20);
 /// The server's store, in the demo's directory.
 const STORE: &str = "store";
 
-/// The logs are those of a run of NVIDIA FLARE's hello-log-streaming at two sites; a third site writes those of the first
-/// once more. Everything happens in a directory for temporary files and on this machine's loopback, without TLS.
-///
-/// Exit code 0: every log in the server's store is byte for byte what was written. 1: one is not, or the demo failed. 5: it
-/// was stopped before the end.
+/// What is said below the flags.
+const HELP: &str = "\
+The logs are those of a run of NVIDIA FLARE's hello-log-streaming at two sites; a third site writes those of the first \
+once more. Everything happens in a directory for temporary files and on this machine's loopback, without TLS. A line's \
+delay is the time from its append at the site until it can be read from the server's store.
+
+Exit codes:
+  0  every log in the server's store is byte for byte what was written
+  1  one is not, or the demo failed; the reason is in the table or on standard error
+  5  stopped before the end";
+
 #[derive(Args)]
+#[command(after_help = HELP)]
 pub struct Options {
-    /// How many times as fast as they were recorded the logs are written; at 1 that takes 15 seconds.
-    #[arg(long, value_name = "FACTOR", default_value = "2", value_parser = speed)]
+    /// How many times as fast as they were recorded the logs are written; at 1 the demo takes 15 seconds.
+    #[arg(long, value_name = "FACTOR", default_value = "1.5", value_parser = speed)]
     speed: f64,
     /// Print the table at the end only.
     #[arg(short, long)]
@@ -61,7 +69,7 @@ fn speed(text: &str) -> Result<f64, String> {
 }
 
 pub async fn run(options: Options) -> Result<Exit, Failure> {
-    let mut signals = signals::Ending::new()?;
+    let mut stopped = Stopped::new()?;
     let directory = tempfile::Builder::new().prefix("fedtail-demo-").tempdir().map_err(|e| {
         let place = std::env::temp_dir();
         Failure::start(format!("the demo cannot make a directory in {}: {e}; set TMPDIR to another", place.display()))
@@ -69,7 +77,7 @@ pub async fn run(options: Options) -> Result<Exit, Failure> {
     let mut processes = Processes::new(directory.path());
     let result = tokio::select! {
         result = play(&options, directory.path(), &mut processes) => result,
-        () = signals.next() => {
+        () = stopped.next() => {
             out::note("stopped before the end; nothing was compared");
             Ok(Exit::GivenUp)
         }
@@ -85,6 +93,30 @@ pub async fn run(options: Options) -> Result<Exit, Failure> {
         }
     }
     result
+}
+
+/// Signals that end the demo. What it started is not in the terminal's group, so also a terminal that is closed has to be
+/// answered.
+struct Stopped {
+    ending: signals::Ending,
+    hangup: Signal,
+    quit: Signal,
+}
+
+impl Stopped {
+    fn new() -> Result<Self, Failure> {
+        let listen = |kind| signal(kind).map_err(|e| Failure::start(format!("signals cannot be listened to: {e}")));
+        let (hangup, quit) = (listen(SignalKind::hangup())?, listen(SignalKind::quit())?);
+        Ok(Self { ending: signals::Ending::new()?, hangup, quit })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            () = self.ending.next() => {}
+            _ = self.hangup.recv() => {}
+            _ = self.quit.recv() => {}
+        }
+    }
 }
 
 /// All of the demo, in `directory`.

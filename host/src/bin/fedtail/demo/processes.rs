@@ -71,7 +71,8 @@ impl Processes {
         let program = std::env::current_exe()
             .map_err(|e| Failure::start(format!("the demo cannot find the program that it is: {e}")))?;
         let mut command = Command::new(&program);
-        command.current_dir(&self.directory);
+        // In a group of its own: at a terminal Ctrl-C is for the demo, which then ends what it started.
+        command.current_dir(&self.directory).process_group(0);
         arguments(&mut command);
         let words = command.as_std().get_args().map(|word| word.to_string_lossy());
         self.commands.push(words.fold("fedtail".to_owned(), |line, word| line + " " + &word));
