@@ -4,6 +4,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use tracing::warn;
@@ -328,7 +329,10 @@ impl Receiving {
     }
 
     /// The policy ends the stream.
-    fn close(&mut self, kind: EndKind, reason: String, out: &mut Vec<Output>) {
+    fn close(&mut self, kind: EndKind, mut reason: String, out: &mut Vec<Output>) {
+        if kind == EndKind::Idle && reason.is_empty() {
+            reason = super::settle::silent_for(Duration::from_nanos(self.idle_timeout));
+        }
         let recorded = wire::RecordedEnd { kind: kind.into(), reason: reason.clone() };
         match self.log.end(self.epoch, recorded, Vec::new()) {
             Ok(state) => {
@@ -355,3 +359,6 @@ impl Receiving {
         out.push(Output::Spent(reason));
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -12,6 +12,11 @@ use crate::policy::{Disposition, ReceiverInstance};
 use crate::store::{CommitError, StoredLog};
 use crate::wire::{self, EndKind};
 
+/// Why a stream is idle, in words.
+pub fn silent_for(silence: Duration) -> String {
+    format!("silent for {}", humantime::format_duration(silence))
+}
+
 impl Inner {
     /// Asks the policy what becomes of a log whose end is recorded, does it, and tells the embedding program.
     #[expect(clippy::too_many_arguments, reason = "each is one fact about the end")]
@@ -68,7 +73,7 @@ impl Inner {
 
     /// Closes a stream that nobody came back to.
     pub async fn close_idle(self: Arc<Self>, key: &LogKey, log: &Arc<StoredLog>, epoch: u64, silence: Duration) {
-        let reason = format!("silent for {}", humantime::format_duration(silence));
+        let reason = silent_for(silence);
         let recorded = wire::RecordedEnd { kind: EndKind::Idle.into(), reason: reason.clone() };
         let (this, key, log) = (self.clone(), key.clone(), log.clone());
         let closed = tokio::task::spawn_blocking(move || match log.end(epoch, recorded, Vec::new()) {
