@@ -46,6 +46,7 @@ pub mod clock;
 pub mod identity;
 pub mod names;
 pub mod policy;
+pub mod reading;
 pub mod server;
 pub mod site;
 pub mod source;

@@ -38,12 +38,21 @@ pub(super) fn logs(disk: &dyn Disk) -> std::io::Result<Vec<LogKey>> {
     let own = Path::new(OWN);
     for job in names(disk, own)? {
         let Ok(job) = JobName::new(job) else { continue };
-        for site in names(disk, &own.join(&job))? {
-            let Ok(site) = SiteName::new(site) else { continue };
-            for log in names(disk, &own.join(&job).join(&site))? {
-                let Ok(log) = LogName::new(log) else { continue };
-                keys.push(LogKey { job: job.clone(), site: site.clone(), log });
-            }
+        keys.append(&mut logs_of(disk, &job)?);
+    }
+    keys.sort();
+    Ok(keys)
+}
+
+/// The same of one job.
+pub(super) fn logs_of(disk: &dyn Disk, job: &JobName) -> std::io::Result<Vec<LogKey>> {
+    let mut keys = Vec::new();
+    let own = Path::new(OWN).join(job);
+    for site in names(disk, &own)? {
+        let Ok(site) = SiteName::new(site) else { continue };
+        for log in names(disk, &own.join(&site))? {
+            let Ok(log) = LogName::new(log) else { continue };
+            keys.push(LogKey { job: job.clone(), site: site.clone(), log });
         }
     }
     keys.sort();

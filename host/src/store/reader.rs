@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 
-use crate::names::LogKey;
+use crate::names::{JobName, LogKey};
 use crate::wire::LogEntry;
 
 use super::disk::{Disk, DiskFile, Open, RealDisk};
@@ -45,10 +45,28 @@ impl Reader {
         Lock::is_held(&self.shared.disk)
     }
 
+    /// The store's directory, as it was given.
+    pub fn directory(&self) -> &Path {
+        &self.shared.root
+    }
+
+    /// Where the journals are, each as `<job>/<site>/<log>` below it. A commit is there once it is written here, so this is
+    /// where those watch who wait for one; a directory that is not there yet has seen none.
+    pub fn journals(&self) -> PathBuf {
+        self.shared.root.join(layout::OWN)
+    }
+
+    /// The names of all logs, or of those of one job, in order. No log is looked at.
+    pub fn names(&self, job: Option<&JobName>) -> Result<Vec<LogKey>, StoreError> {
+        let disk = &self.shared.disk;
+        let found = job.map_or_else(|| layout::logs(disk), |job| layout::logs_of(disk, job));
+        found.map_err(self.shared.failed("list", Path::new(layout::OWN)))
+    }
+
     /// All logs, in order of job, site and log. A log that can't be read is left out, with a warning, and keeps nobody from
     /// seeing the others.
     pub fn list(&self) -> Result<Vec<LogEntry>, StoreError> {
-        let keys = layout::logs(&self.shared.disk).map_err(self.shared.failed("list", Path::new(layout::OWN)))?;
+        let keys = self.names(None)?;
         let mut entries = Vec::with_capacity(keys.len());
         for key in keys {
             match self.log(&key).and_then(|mut log| log.refresh()) {

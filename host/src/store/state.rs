@@ -72,6 +72,7 @@ impl LogState {
             end: self.end.clone(),
             gaps: self.gaps.clone(),
             ranges: self.ranges.clone(),
+            unreadable: String::new(),
         }
     }
 

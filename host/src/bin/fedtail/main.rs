@@ -6,10 +6,13 @@
 mod config;
 mod credentials;
 mod demo;
+mod escape;
 mod exit;
+mod lines;
 mod logging;
 mod ls;
 mod out;
+mod place;
 mod run;
 mod server;
 mod signals;

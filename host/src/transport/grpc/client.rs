@@ -1,7 +1,7 @@
-//! The site's end, and the operator's.
+//! The site's end.
 
 use tokio_stream::StreamExt;
-use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity, Uri};
+use tonic::transport::{Certificate, ClientTlsConfig, Endpoint, Identity, Uri};
 
 use super::failure::{connect_error, innermost};
 use crate::identity::Credentials;
@@ -30,7 +30,8 @@ impl GrpcTransport {
     }
 }
 
-fn endpoint(url: &str, credentials: Option<&Credentials>) -> Result<Endpoint, UrlError> {
+/// Where to connect to and how, for sites and operators.
+pub(super) fn endpoint(url: &str, credentials: Option<&Credentials>) -> Result<Endpoint, UrlError> {
     let error = |reason: String| UrlError { url: url.into(), reason };
     let uri: Uri = url.parse().map_err(|_| error("it is no URL; give one like https://server.example:7443".into()))?;
     let host = uri.host().ok_or_else(|| error("it names no host; give one like https://server.example:7443".into()))?;
@@ -61,12 +62,6 @@ fn endpoint(url: &str, credentials: Option<&Credentials>) -> Result<Endpoint, Ur
         endpoint = endpoint.tls_config(tls).map_err(|e| error(innermost(&e)))?;
     }
     Ok(endpoint)
-}
-
-/// A connection for an operator's questions.
-pub async fn channel(url: &str, credentials: Option<&Credentials>) -> Result<Channel, ConnectError> {
-    let endpoint = endpoint(url, credentials).map_err(|e| ConnectError::Untrusted(e.to_string()))?;
-    endpoint.connect().await.map_err(|e| connect_error(url, &e))
 }
 
 impl Transport for GrpcTransport {

@@ -5,9 +5,13 @@
 
 mod client;
 mod failure;
+mod gate;
+mod operator;
+mod reading;
 mod server;
 
-pub use client::{GrpcTransport, UrlError, channel};
+pub use client::{GrpcTransport, UrlError};
+pub use operator::{Answers, Operator, OperatorError};
 pub use server::{Listening, ServeError, ServeOptions, serve};
 
 /// HTTP/2's windows for one stream and for a connection. The credits of the logs bound what is on its way; these are

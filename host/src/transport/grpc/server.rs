@@ -8,14 +8,16 @@ use tokio_stream::StreamExt;
 use tokio_stream::wrappers::TcpListenerStream;
 use tonic::transport::{Certificate, Identity, ServerTlsConfig};
 use tonic::{Request, Response, Status, Streaming};
-use tracing::{debug, warn};
+use tracing::debug;
 
 use super::failure::innermost;
-use crate::identity::{Access, Credentials, name_of};
-use crate::names::SiteName;
-use crate::server::{Peer, Server};
+use super::gate::Gate;
+use super::reading::ReadingService;
+use crate::identity::{Access, Credentials};
+use crate::server::Server;
 use crate::transport::lanes;
 use crate::wire::link_server::{Link, LinkServer};
+use crate::wire::reading_server::ReadingServer;
 use crate::wire::{ServerFrame, SiteFrame};
 
 /// How a server listens.
@@ -87,63 +89,17 @@ pub async fn serve(server: &Server, options: ServeOptions) -> Result<Listening, 
         builder = builder.tls_config(tls).map_err(|e| ServeError::Credentials(innermost(&e)))?;
     }
     let gate = Gate { has_tls, access: options.access };
-    let link = LinkServer::new(LinkService { server: server.clone(), gate })
+    let link = LinkServer::new(LinkService { server: server.clone(), gate: gate.clone() })
         .max_decoding_message_size(super::MESSAGE)
         .max_encoding_message_size(super::MESSAGE);
+    let reading = ReadingServer::new(ReadingService { server: server.clone(), gate });
     let incoming = TcpListenerStream::new(listener).map(|connection| {
         // Lines are small and must not wait for the next one.
         connection.inspect(|connection| drop(connection.set_nodelay(true)))
     });
-    let router = builder.add_service(link);
+    let router = builder.add_service(link).add_service(reading);
     let ended = async move { router.serve_with_incoming(incoming).await.map_err(|e| innermost(&e)) };
     Ok(Listening { address, ended: Box::pin(ended) })
-}
-
-/// Who comes in.
-#[derive(Clone)]
-pub(super) struct Gate {
-    has_tls: bool,
-    access: Access,
-}
-
-impl Gate {
-    /// The name in the peer's certificate; none without TLS.
-    fn name<T>(&self, request: &Request<T>) -> Result<Option<String>, Status> {
-        if !self.has_tls {
-            return Ok(None);
-        }
-        // The handshake has verified it: without a certificate there is no connection.
-        let certificates = request.peer_certs();
-        let leaf = certificates.as_ref().and_then(|chain| chain.first());
-        let leaf = leaf.ok_or_else(|| Status::unauthenticated("no certificate was shown"))?;
-        name_of(leaf).map(Some).map_err(|e| Status::unauthenticated(e.to_string()))
-    }
-
-    fn site<T>(&self, request: &Request<T>) -> Result<Peer, Status> {
-        let Some(name) = self.name(request)? else { return Ok(Peer::unverified()) };
-        if !self.access.may_write(&name) {
-            warn!("{name:?} tried to write, and is not among the sites");
-            return Err(Status::permission_denied(format!(
-                "the certificate's name {name:?} is not one that may write logs here; the server's operator says which do \
-                 with --site-names"
-            )));
-        }
-        let site = SiteName::new(name).map_err(|e| Status::permission_denied(e.to_string()))?;
-        Ok(Peer::site(site))
-    }
-
-    /// Whether the peer may read.
-    pub(super) fn operator<T>(&self, request: &Request<T>) -> Result<(), Status> {
-        match self.name(request)? {
-            Some(name) if !self.access.may_read(&name) => {
-                warn!("{name:?} tried to read, and is no operator");
-                Err(Status::permission_denied(format!(
-                    "the certificate's name {name:?} is no operator's; the server is told its operators with --operator"
-                )))
-            }
-            _ => Ok(()),
-        }
-    }
 }
 
 struct LinkService {
