@@ -121,7 +121,7 @@ impl Follower {
 
     /// Reads the next piece of a log; none when all that was committed at the last look has been read. A log that can't be
     /// read gives a note, once, and is tried again at each [`Follower::list`].
-    pub fn next(&mut self) -> Option<TailChunk> {
+    pub fn read_next(&mut self) -> Option<TailChunk> {
         loop {
             if let Some(note) = self.notes.pop_front() {
                 return Some(note);

@@ -199,7 +199,7 @@ fn batch(follower: &mut Follower) -> Vec<TailChunk> {
     let mut chunks = Vec::new();
     let mut bytes = 0;
     while bytes < BATCH
-        && let Some(chunk) = follower.next()
+        && let Some(chunk) = follower.read_next()
     {
         bytes += chunk.payload.len();
         chunks.push(chunk);

@@ -54,7 +54,7 @@ enum Woken {
 }
 
 /// How the opening went.
-enum Over {
+enum Went {
     Ended(EndKind, String),
     TakenOver(Takeover),
     Spent(String),
@@ -65,9 +65,9 @@ impl LogTask {
     pub async fn run(mut self, receiving: Receiving) {
         let (over, receiving) = self.until_over(receiving).await;
         match over {
-            Over::Ended(kind, reason) => self.ended(receiving, kind, reason).await,
-            Over::TakenOver(takeover) => self.taken_over(takeover).await,
-            Over::Spent(reason) => {
+            Went::Ended(kind, reason) => self.ended(receiving, kind, reason).await,
+            Went::TakenOver(takeover) => self.taken_over(takeover).await,
+            Went::Spent(reason) => {
                 drop(receiving);
                 self.spent(reason).await;
             }
@@ -75,7 +75,7 @@ impl LogTask {
         self.server.registry.leave(&self.key, self.epoch);
     }
 
-    async fn until_over(&mut self, receiving: Receiving) -> (Over, Option<Receiving>) {
+    async fn until_over(&mut self, receiving: Receiving) -> (Went, Option<Receiving>) {
         let server = self.server.clone();
         let mut busy = Busy::new(&server.registry);
         let mut receiving = receiving;
@@ -88,7 +88,7 @@ impl LogTask {
             let woken = self.next(pause, attached, &mut busy).await;
             let mut inputs = Vec::new();
             let timer = match woken {
-                Woken::TakenOver(takeover) => return (Over::TakenOver(takeover), None),
+                Woken::TakenOver(takeover) => return (Went::TakenOver(takeover), None),
                 Woken::Detached => {
                     attached = false;
                     continue;
@@ -109,7 +109,7 @@ impl LogTask {
                 Ok(stepped) => stepped,
                 Err(defect) => {
                     error!("{}: a defect of the host: {defect}", self.key);
-                    return (Over::Spent("a defect of the server".into()), None);
+                    return (Went::Spent("a defect of the server".into()), None);
                 }
             };
             receiving = now;
@@ -146,7 +146,7 @@ impl LogTask {
     }
 
     /// Sends what the site should know; says when it is over.
-    async fn tell(&mut self, outputs: Vec<Output>) -> Option<Over> {
+    async fn tell(&mut self, outputs: Vec<Output>) -> Option<Went> {
         let mut acknowledged = None;
         let mut over = None;
         for output in outputs {
@@ -158,12 +158,12 @@ impl LogTask {
                 Output::Stalled(reason) => {
                     self.send(server_frame::Frame::Stalled(wire::Stalled { stream: self.stream, reason })).await;
                 }
-                Output::Ended(kind, reason) => over = Some(Over::Ended(kind, reason)),
+                Output::Ended(kind, reason) => over = Some(Went::Ended(kind, reason)),
                 Output::Fenced => {
                     let takeover = (&mut self.takeover).await;
-                    over = Some(Over::TakenOver(takeover.unwrap_or(Takeover { same_host: true })));
+                    over = Some(Went::TakenOver(takeover.unwrap_or(Takeover { same_host: true })));
                 }
-                Output::Spent(reason) => over = Some(Over::Spent(reason)),
+                Output::Spent(reason) => over = Some(Went::Spent(reason)),
             }
         }
         if let Some(seq) = acknowledged {

@@ -14,7 +14,7 @@ pub fn read<T: DeserializeOwned>(file: &Path) -> Result<T, Failure> {
     let text = std::fs::read_to_string(file)
         .map_err(|e| Failure::usage(format!("the configuration {} cannot be read: {e}", file.display())))?;
     toml::from_str(&text).map_err(|e| {
-        let line = e.span().map(|span| text[..span.start].lines().count().max(1)).unwrap_or(1);
+        let line = e.span().map_or(1, |span| text[..span.start].matches('\n').count() + 1);
         Failure::usage(format!("the configuration {}, line {line}: {}", file.display(), e.message()))
     })
 }

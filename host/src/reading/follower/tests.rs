@@ -9,7 +9,7 @@ fn follower(store: &Written, begin: Begin, turns: bool) -> Follower {
 fn news(follower: &mut Follower) -> Vec<String> {
     follower.refresh();
     follower.list().unwrap();
-    std::iter::from_fn(|| follower.next())
+    std::iter::from_fn(|| follower.read_next())
         .map(|chunk| {
             let text = String::from_utf8_lossy(&chunk.payload);
             let end = if chunk.ended { " END" } else { "" };
@@ -80,7 +80,7 @@ fn logs_with_much_to_read_take_turns_only_when_told_so() {
     for (turns, order) in [(true, "abab"), (false, "aabb")] {
         let mut follower = follower(&store, Begin::Beginning, turns);
         follower.list().unwrap();
-        let pieces: Vec<_> = std::iter::from_fn(|| follower.next()).collect();
+        let pieces: Vec<_> = std::iter::from_fn(|| follower.read_next()).collect();
         assert_eq!(pieces.iter().map(|piece| piece.site.as_str()).collect::<String>(), order);
         assert_eq!(pieces.iter().map(|piece| piece.payload.len()).sum::<usize>(), 2 * much.len());
     }
