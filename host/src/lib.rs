@@ -2,8 +2,8 @@
 //!
 //! A runtime embeds one side or both: at a site [`site::Site`] streams the logs of jobs, at the server
 //! [`server::Server`] takes and stores them. What leaves a site, and what a server takes, is decided by a
-//! [policy](policy): a sandboxed component, built in or the site's own. How frames travel is a
-//! [transport](transport): gRPC over TLS, in process, or the runtime's own channel.
+//! [`policy`]: a sandboxed component, built in or the site's own. How frames travel is a
+//! [`transport`]: gRPC over TLS, in process, or the runtime's own channel.
 //!
 //! Both sides in one process:
 //!

@@ -23,7 +23,7 @@ pub enum Begin {
 
 /// Knows how far each log has been read, and reads on. Blocks on files.
 ///
-/// [`Follower::list`] finds logs, [`Follower::refresh`] what was committed to them since, [`Follower::next`] reads it.
+/// [`Follower::list`] finds logs, [`Follower::refresh`] what was committed to them since, [`Follower::read_next`] reads it.
 pub struct Follower {
     reader: Reader,
     selection: Selection,
@@ -72,7 +72,7 @@ impl Follower {
     ///
     /// # Errors
     ///
-    /// The store itself can't be read. What is wrong with one log comes as a note from [`Follower::next`].
+    /// The store itself can't be read. What is wrong with one log comes as a note from [`Follower::read_next`].
     pub fn list(&mut self) -> Result<(), StoreError> {
         for key in self.reader.names(Some(&self.selection.job))? {
             if !self.selection.takes(&key) {

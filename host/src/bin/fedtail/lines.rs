@@ -83,7 +83,7 @@ impl<W: Write> Merge<W> {
     /// Shows the last lines that have no line feed.
     pub fn finish(&mut self) -> io::Result<()> {
         let mut last: Vec<_> = self.logs.iter_mut().collect();
-        last.sort_by(|(a, _), (b, _)| a.cmp(b));
+        last.sort_by_key(|(a, _)| *a);
         let mut text = Vec::new();
         last.into_iter().for_each(|(_, shown)| shown.end_piece(&mut text));
         self.out.write_all(&text)?;
