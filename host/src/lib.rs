@@ -52,4 +52,5 @@ pub mod site;
 pub mod source;
 pub mod store;
 pub mod transport;
+mod turn;
 pub mod wire;

@@ -14,6 +14,7 @@ use super::registry::{Busy, Takeover};
 use crate::names::LogKey;
 use crate::store::StoredLog;
 use crate::transport::FrameSender;
+use crate::turn::turn;
 use crate::wire::{self, EndKind, ServerFrame, server_frame};
 
 /// How often a store that could not take something is tried again.
@@ -104,7 +105,7 @@ impl LogTask {
                     false
                 }
             };
-            let stepped = tokio::task::spawn_blocking(move || turn(receiving, inputs, timer)).await;
+            let stepped = turn(move || step(receiving, inputs, timer)).await;
             let (now, outputs) = match stepped {
                 Ok(stepped) => stepped,
                 Err(defect) => {
@@ -199,7 +200,7 @@ impl LogTask {
             (self.server.clone(), self.key.clone(), self.log.clone(), self.same_stream);
         let (epoch, words) = (self.epoch, reason.clone());
         let policy = receiving.map(Receiving::into_policy);
-        let settled = tokio::task::spawn_blocking(move || {
+        let settled = turn(move || {
             server.settle(&key, &log, epoch, policy, kind, words, same_stream);
         });
         if let Err(defect) = settled.await {
@@ -233,8 +234,8 @@ impl LogTask {
     }
 }
 
-/// One turn. Files and policies can take their time, so it has a thread for it that moves no frames.
-fn turn(mut receiving: Receiving, inputs: Vec<Input>, timer: bool) -> (Receiving, Vec<Output>) {
+/// One turn of the opening.
+fn step(mut receiving: Receiving, inputs: Vec<Input>, timer: bool) -> (Receiving, Vec<Output>) {
     let mut outputs = Vec::new();
     let mut beat = false;
     for input in inputs {

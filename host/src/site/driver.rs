@@ -189,16 +189,17 @@ impl Driver {
             Event::Refused(reason) => self.finish(Ending::Refused, reason, Vec::new()),
             Event::Frame(frame) => self.frame(frame),
             Event::Changed => {
-                self.look();
-                if matches!(self.stage, Stage::Open) {
+                // First what is new in the file, since somebody may be waiting for that line.
+                if self.stage == Stage::Open {
                     self.step(Wake::Changed);
                 }
+                self.look();
             }
             Event::Timer => match self.stage {
                 Stage::Waiting(_) => self.open(),
                 Stage::Open => {
-                    self.look();
                     self.step(Wake::Timer);
+                    self.look();
                 }
                 _ => {}
             },

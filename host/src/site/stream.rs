@@ -12,6 +12,7 @@ use super::link::{Line, Request, Signal};
 use super::outcome::{Ending, Outcome};
 use crate::clock::Clock;
 use crate::source::Subscription;
+use crate::turn::turn;
 use crate::wire::{SiteFrame, compression, site_frame};
 
 /// Frames that wait for the link before the policy is stepped again: enough to keep the link busy during a step.
@@ -84,7 +85,7 @@ impl Task {
                 }
             };
             let compress = line.as_ref().is_some_and(|line| line.compress.load(Ordering::Relaxed));
-            match tokio::task::spawn_blocking(move || turn(driver, event, compress)).await {
+            match turn(move || step(driver, event, compress)).await {
                 Ok(mut driver) => {
                     let status = Status::Running { waiting_for: driver.waiting_for(), stored: driver.stored() };
                     self.status.send_replace(status);
@@ -139,8 +140,8 @@ impl Task {
     }
 }
 
-/// One turn of the driver. Files and policies can take their time, so it has a thread for it that moves no frames.
-fn turn(mut driver: Driver, event: Option<Event>, compress: bool) -> Driver {
+/// One turn of the driver.
+fn step(mut driver: Driver, event: Option<Event>, compress: bool) -> Driver {
     match event {
         Some(event) => driver.handle(event),
         None => driver.go_on(),
