@@ -163,11 +163,11 @@ fn is_full(error: &io::Error) -> bool {
 
 /// What to do about an error of the operating system, where that is known.
 fn advice(error: &io::Error) -> &'static str {
-    use io::ErrorKind::{NotADirectory, PermissionDenied, ReadOnlyFilesystem};
+    use io::ErrorKind::{AlreadyExists, NotADirectory, PermissionDenied, ReadOnlyFilesystem};
     match error.kind() {
         PermissionDenied => "; the user that runs fedtail must own the store",
         ReadOnlyFilesystem => "; give the server a store that it can write to",
-        NotADirectory => "; a file is in the way where a directory should be",
+        AlreadyExists | NotADirectory => "; a file is in the way where a directory should be",
         _ if is_full(error) => "; make room, nothing that is stored is lost",
         _ => "",
     }
