@@ -1,12 +1,14 @@
 //! `fedtail stream`: streams logs of one job to the server.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
-use fedtail::names::{JobName, SiteName};
+use fedtail::names::{JobName, LogName, SiteName};
 use fedtail::policy::Engine;
 use fedtail::site::{Ending, LIVENESS_INTERVAL, LogFile, Outcome, POLL_INTERVAL, Site, Stream};
+use fedtail::source::SourceError;
 use fedtail::transport::grpc::GrpcTransport;
 use serde::Deserialize;
 
@@ -94,6 +96,8 @@ impl Common {
         };
         let url = config::needed(this.server, "--server")?;
         let job = config::needed(this.job, "--job")?;
+        // Before anything is connected, so that this is all that is said.
+        check(files, once)?;
         let credentials = credentials::read(this.cert, this.key, this.ca, ["--cert", "--key", "--ca"])?;
         let transport = GrpcTransport::new(&url, credentials.as_ref())?;
         let mut builder = Site::builder(transport)
@@ -123,10 +127,9 @@ impl Common {
         let site = builder.start()?;
         let mut streams = Vec::new();
         for file in files {
-            readable(file, once)?;
             let log = LogFile::new(file, job.clone());
             let stream = site.stream(if once { log.once() } else { log })?;
-            streams.push((format!("{job}/{}", file.display()), stream));
+            streams.push((format!("{job} {}", file.display()), stream));
         }
         Ok(Started { first_line, streams, finish_timeout: this.finish_timeout.map(|time| time.0) })
     }
@@ -141,6 +144,23 @@ pub struct Started {
 }
 
 /// What can't be streamed is said now, not when the job has run.
+fn check(files: &[PathBuf], once: bool) -> Result<(), Failure> {
+    let mut names: HashMap<LogName, &Path> = HashMap::new();
+    for file in files {
+        readable(file, once)?;
+        // A path without a readable name is refused when its stream begins.
+        let Some(name) = file.file_name().and_then(|name| name.to_str()) else { continue };
+        if let Some(other) = names.insert(LogName::new(name)?, file) {
+            return Err(Failure::usage(format!(
+                "{} and {} would both be the log {name:?} of the job: rename one of them",
+                other.display(),
+                file.display()
+            )));
+        }
+    }
+    Ok(())
+}
+
 fn readable(file: &Path, once: bool) -> Result<(), Failure> {
     match std::fs::metadata(file) {
         Ok(found) if !found.is_file() => {
@@ -153,8 +173,14 @@ fn readable(file: &Path, once: bool) -> Result<(), Failure> {
                 file.display()
             ))),
         },
-        // A log may appear later; whether its directory is there is found out when the stream begins.
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound && !once => Ok(()),
+        // A log may appear later, in a directory that is there.
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound && !once => {
+            let directory = file.parent().filter(|parent| !parent.as_os_str().is_empty());
+            match directory {
+                Some(path) if !path.is_dir() => Err(Failure::start(SourceError::NotFound { path: path.into() })),
+                _ => Ok(()),
+            }
+        }
         Err(e) => Err(Failure::start(format!("{}: {e}", file.display()))),
     }
 }
@@ -201,14 +227,26 @@ pub async fn finish(streams: Vec<(String, Stream)>, timeout: Option<Duration>) -
     for (_, stream) in &streams {
         stream.request_stop();
     }
-    let started = tokio::time::Instant::now();
+    // Side by side, so that each has all of the time, and says so.
+    let finishing: Vec<_> = streams
+        .into_iter()
+        .map(|(name, mut stream)| {
+            tokio::spawn(async move {
+                let outcome = match timeout {
+                    Some(timeout) => stream.finish(timeout).await,
+                    None => stream.ended().await,
+                };
+                (name, outcome)
+            })
+        })
+        .collect();
     let mut outcomes = Vec::new();
-    for (name, mut stream) in streams {
-        let outcome = match timeout {
-            Some(timeout) => stream.finish(timeout.saturating_sub(started.elapsed())).await,
-            None => stream.ended().await,
-        };
-        outcomes.push((name, outcome));
+    for finished in finishing {
+        match finished.await {
+            Ok(outcome) => outcomes.push(outcome),
+            // Nobody aborts these tasks, so it is a panic, and goes on as one.
+            Err(defect) => std::panic::resume_unwind(defect.into_panic()),
+        }
     }
     outcomes
 }
