@@ -7,8 +7,11 @@ mod client;
 mod failure;
 mod gate;
 mod operator;
+mod probe;
 mod reading;
 mod server;
+#[cfg(test)]
+mod tests;
 
 pub use client::{GrpcTransport, UrlError};
 pub use operator::{Answers, Operator, OperatorError};

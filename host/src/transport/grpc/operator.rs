@@ -8,6 +8,7 @@ use tonic::{Code, Response, Status, Streaming};
 
 use super::client::{UrlError, endpoint};
 use super::failure::{connect_error, innermost};
+use super::probe::refusal;
 use crate::identity::Credentials;
 use crate::names::{LogName, SiteName};
 use crate::reading::{BEAT, Begin, Selection};
@@ -50,6 +51,7 @@ impl From<ConnectError> for OperatorError {
 pub struct Operator {
     client: ReadingClient<Channel>,
     url: String,
+    credentials: Option<Credentials>,
 }
 
 impl Operator {
@@ -59,13 +61,13 @@ impl Operator {
         let channel = endpoint(url, credentials)?.connect_timeout(CONNECT).connect().await;
         let channel = channel.map_err(|error| connect_error(url, &error))?;
         let client = ReadingClient::new(channel).max_decoding_message_size(super::MESSAGE);
-        Ok(Self { client, url: url.into() })
+        Ok(Self { client, url: url.into(), credentials: credentials.cloned() })
     }
 
     /// All logs of the server, in order of job, site and log.
     pub async fn list(&mut self) -> Result<Answers<LogEntry>, OperatorError> {
         let answer = self.client.list(ListRequest { version: wire::VERSION }).await;
-        self.answers(answer, None)
+        self.answers(answer, None).await
     }
 
     /// The selected logs' bytes, as [`reading::tail`](crate::reading::tail) gives them. One that follows and hears nothing
@@ -89,16 +91,30 @@ impl Operator {
             follow,
         };
         let answer = self.client.tail(request).await;
-        self.answers(answer, follow.then_some(SILENCE))
+        self.answers(answer, follow.then_some(SILENCE)).await
     }
 
-    fn answers<T>(
+    async fn answers<T>(
         &self,
         answer: Result<Response<Streaming<T>>, Status>,
         silence: Option<Duration>,
     ) -> Result<Answers<T>, OperatorError> {
-        let stream = answer.map_err(|status| failure(&self.url, &status))?.into_inner();
-        Ok(Answers { stream, silence, url: self.url.clone() })
+        match answer {
+            Ok(answer) => Ok(Answers { stream: answer.into_inner(), silence, url: self.url.clone() }),
+            Err(status) => Err(self.explained(failure(&self.url, &status)).await),
+        }
+    }
+
+    /// A connection that broke before anything was answered can be a certificate that the server does not take.
+    async fn explained(&self, error: OperatorError) -> OperatorError {
+        let (OperatorError::Unreachable(_), Some(credentials)) = (&error, self.credentials.clone()) else {
+            return error;
+        };
+        let url = self.url.clone();
+        match tokio::task::spawn_blocking(move || refusal(&url, &credentials)).await {
+            Ok(Some(refusal)) => connect_error(&self.url, &refusal).into(),
+            Ok(None) | Err(_) => error,
+        }
     }
 }
 
