@@ -44,7 +44,7 @@ pub async fn run(options: Options) -> Result<Exit, Failure> {
     let name = place.name();
     let (entries, served) = match place.open().await? {
         Opened::Store(reader) => list_store(reader).await?,
-        Opened::Server(operator) => (list_server(operator).await?, true),
+        Opened::Server(operator) => (list_server(*operator).await?, true),
     };
     if entries.is_empty() {
         out::note(format_args!("{name} has no logs yet"));

@@ -18,20 +18,20 @@ pub struct Place {
     #[arg(long, value_name = "URL")]
     server: Option<String>,
     /// The authority that the server's certificate has to come from (PEM); FLARE: rootCA.pem.
-    #[arg(long, value_name = "FILE", requires = "server")]
+    #[arg(long, value_name = "FILE", conflicts_with = "store")]
     ca: Option<PathBuf>,
     /// An operator's certificate (PEM), with a name that the server was given with --operator.
-    #[arg(long, value_name = "FILE", requires = "server")]
+    #[arg(long, value_name = "FILE", conflicts_with = "store")]
     cert: Option<PathBuf>,
     /// The certificate's key (PEM).
-    #[arg(long, value_name = "FILE", requires = "server")]
+    #[arg(long, value_name = "FILE", conflicts_with = "store")]
     key: Option<PathBuf>,
 }
 
 /// A place that is open.
 pub enum Opened {
     Store(Reader),
-    Server(Operator),
+    Server(Box<Operator>),
 }
 
 impl Place {
@@ -47,7 +47,7 @@ impl Place {
         match (self.store, self.server) {
             (None, Some(url)) => {
                 let credentials = credentials::read(self.cert, self.key, self.ca, ["--cert", "--key", "--ca"])?;
-                Ok(Opened::Server(Operator::connect(&url, credentials.as_ref()).await?))
+                Ok(Opened::Server(Box::new(Operator::connect(&url, credentials.as_ref()).await?)))
             }
             (Some(store), None) => Ok(Opened::Store(open_store(&store)?)),
             _ => Err(Failure::usage("give --store or --server, one of both")),

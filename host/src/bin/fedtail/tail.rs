@@ -89,7 +89,7 @@ pub async fn run(options: Options) -> Result<Exit, Failure> {
     let screen = Screen { merge: Merge::new(BufWriter::new(io::stdout()), show), troubled: false, gone: false };
     match place.open().await? {
         Opened::Store(reader) => tail_store(reader, selection, begin, follow, screen).await,
-        Opened::Server(operator) => tail_server(operator, &selection, begin, follow, screen).await,
+        Opened::Server(operator) => tail_server(*operator, &selection, begin, follow, screen).await,
     }
 }
 
