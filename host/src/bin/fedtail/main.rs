@@ -43,9 +43,8 @@ enum Command {
     Stream(stream::Options),
     /// Run a job's command, and stream its logs while it runs and until they are stored.
     Run(run::Options),
-    /// List jobs, sites and logs: bytes, last heard, state.
+    // What these two say of themselves stands at their options.
     Ls(ls::Options),
-    /// Show the end of logs, merged line by line; -f follows them.
     Tail(tail::Options),
     /// Run a server and three sites on recorded logs, all on this machine, and check that every byte arrives.
     Demo(demo::Options),
