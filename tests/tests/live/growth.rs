@@ -22,7 +22,7 @@ fn an_operator_follows_the_stored_log_with_tail_while_the_job_writes() {
     tail.says("round 5");
     let exit = site.stop().with_code(0);
     assert!(exit.out[0].ends_with(" as site-1"), "{exit:#?}");
-    assert!(exit.line("log.txt complete, 48 bytes at the server").starts_with("job-1/"), "{exit:#?}");
+    assert!(exit.line("log.txt complete, 48 bytes at the server").starts_with("job-1 /"), "{exit:#?}");
     assert_eq!(server.ended("job-1/site-1/log.txt", "complete"), "complete, 48 bytes");
     let lines = tail.said("round");
     assert_eq!(lines, (0..=5).map(|round| format!("round {round}")).collect::<Vec<_>>());
