@@ -15,6 +15,23 @@ pub mod streamer {
     });
 }
 
+/// A policy at a site that has state for its successor: only `snapshot` is used of it.
+pub mod stateful {
+    wasmtime::component::bindgen!({
+        path: "../wit/0.1.0",
+        world: "stateful-streamer-policy",
+        imports: { default: trappable },
+        with: {
+            "fedtail:policy/chunks": crate::policy::bindings::streamer::fedtail::policy::chunks,
+            "fedtail:policy/clock": crate::policy::bindings::streamer::fedtail::policy::clock,
+            "fedtail:policy/gaps": crate::policy::bindings::streamer::fedtail::policy::gaps,
+            "fedtail:policy/log-source": crate::policy::bindings::streamer::fedtail::policy::log_source,
+            "fedtail:policy/transport": crate::policy::bindings::streamer::fedtail::policy::transport,
+            "fedtail:policy/diagnostics": crate::policy::bindings::streamer::fedtail::policy::diagnostics,
+        },
+    });
+}
+
 /// A policy at the server.
 pub mod receiver {
     wasmtime::component::bindgen!({

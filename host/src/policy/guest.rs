@@ -17,7 +17,7 @@ use super::limits;
 /// One instance's side of the host.
 pub struct Guest<H> {
     /// What the instance's stream offers.
-    pub host: H,
+    pub host: Lent<H>,
     pub table: ResourceTable,
     limits: StoreLimits,
     account: Account,
@@ -26,6 +26,38 @@ pub struct Guest<H> {
     /// Digest and stream, as messages show them.
     name: String,
 }
+
+/// The host of an instance. A parked instance has none, and can't be called.
+pub struct Lent<H>(Option<H>);
+
+impl<H> Lent<H> {
+    /// Takes it from an instance that is parked, or over.
+    pub fn take(&mut self) -> Option<H> {
+        self.0.take()
+    }
+
+    /// Gives it back to an instance that was parked.
+    pub fn give(&mut self, host: H) {
+        self.0 = Some(host);
+    }
+}
+
+impl<H> std::ops::Deref for Lent<H> {
+    type Target = H;
+
+    fn deref(&self) -> &H {
+        self.0.as_ref().expect(LENT)
+    }
+}
+
+impl<H> std::ops::DerefMut for Lent<H> {
+    fn deref_mut(&mut self) -> &mut H {
+        self.0.as_mut().expect(LENT)
+    }
+}
+
+/// Why a host is always there: an instance without one is of a type that has no way to call it.
+const LENT: &str = "only a parked instance is without its host";
 
 /// Time for a policy.
 pub trait Time {
@@ -69,7 +101,7 @@ pub fn store<H: 'static>(engine: &Engine, host: H, digest: Digest, stream: &str)
         .instances(limits::INSTANCES)
         .build();
     let name = format!("{stream} policy {}", &digest.hex()[..12]);
-    let guest = Guest { host, table, limits, account: Account::default(), calls: 0, messages: 0, name };
+    let guest = Guest { host: Lent(Some(host)), table, limits, account: Account::default(), calls: 0, messages: 0, name };
     let mut store = wasmtime::Store::new(&engine.wasmtime, guest);
     store.limiter(|guest| &mut guest.limits);
     store.set_hostcall_fuel(limits::CALL_BYTES);

@@ -26,6 +26,6 @@ pub use receiver::{
     Caller, Disposition, ReceiverInstance, ReceiverNext, ReceiverPolicy, ReceiverWake, Refusal, Terms, Verdict,
 };
 pub use streamer::{
-    Next, Progress, SendError, Settings, Source, SourceFault, StreamerHost, StreamerInstance, StreamerPolicy,
+    Next, ParkedInstance, Progress, SendError, Settings, Source, SourceFault, StreamerHost, StreamerInstance, StreamerPolicy,
     Successor, Wake,
 };

@@ -1,11 +1,14 @@
 //! A streamer policy: linked once, then one instance per stream.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
-use wasmtime::component::{HasSelf, Linker, Resource};
+use wasmtime::component::{HasSelf, InstancePre, Linker, Resource};
 
 use super::bindings::streamer::exports::fedtail::policy::tailing;
 use super::bindings::streamer::fedtail::policy::{gaps, log_source, transport};
-use super::bindings::streamer::{StreamerPolicy as Bindings, StreamerPolicyPre};
+use super::bindings::stateful::exports::fedtail::policy::snapshot;
+use super::bindings::streamer::{StreamerPolicy as Bindings, StreamerPolicyIndices};
 use super::chunk::Chunk;
 use super::component::{Component, Digest};
 use super::engine::Engine;
@@ -135,27 +138,39 @@ pub enum Next {
 /// A streamer policy, linked.
 pub struct StreamerPolicy<H: 'static> {
     engine: Engine,
-    linked: StreamerPolicyPre<Guest<H>>,
+    linked: InstancePre<Guest<H>>,
+    indices: Arc<Indices>,
     digest: Digest,
+}
+
+/// Where the component's exports are.
+struct Indices {
+    world: StreamerPolicyIndices,
+    /// Of a policy that has state for its successor.
+    snapshot: Option<snapshot::GuestIndices>,
 }
 
 impl<H: 'static> Clone for StreamerPolicy<H> {
     fn clone(&self) -> Self {
-        Self { engine: self.engine.clone(), linked: self.linked.clone(), digest: self.digest }
+        let Self { engine, linked, indices, digest } = self;
+        Self { engine: engine.clone(), linked: linked.clone(), indices: indices.clone(), digest: *digest }
     }
 }
 
 impl<H: StreamerHost> StreamerPolicy<H> {
     /// Links a component of kind [`Kind::Streamer`](super::Kind::Streamer).
     pub fn link(engine: &Engine, component: &Component) -> Result<Self, PolicyError> {
-        let link = || {
+        let link = || -> wasmtime::Result<_> {
             let mut linker = Linker::<Guest<H>>::new(&engine.wasmtime);
             Bindings::add_to_linker::<_, HasSelf<_>>(&mut linker, |guest| guest)?;
-            StreamerPolicyPre::new(linker.instantiate_pre(&component.compiled)?)
+            let linked = linker.instantiate_pre(&component.compiled)?;
+            let world = StreamerPolicyIndices::new(&linked)?;
+            let snapshot = snapshot::GuestIndices::new(&linked).ok();
+            Ok((linked, Arc::new(Indices { world, snapshot })))
         };
-        let linked = link()
+        let (linked, indices) = link()
             .map_err(|e| PolicyError::Link { file: component.file.clone(), reason: printable(&format!("{e:#}")) })?;
-        Ok(Self { engine: engine.clone(), linked, digest: component.digest() })
+        Ok(Self { engine: engine.clone(), linked, indices, digest: component.digest() })
     }
 
     /// The digest of the component.
@@ -167,13 +182,23 @@ impl<H: StreamerHost> StreamerPolicy<H> {
     pub fn start(&self, host: H, stream: &str, settings: &Settings) -> Result<StreamerInstance<H>, (H, Fault)> {
         let mut store = guest::store(&self.engine, host, self.digest, stream);
         match self.begin(&mut store, settings) {
-            Ok(bindings) => Ok(StreamerInstance { store, bindings }),
-            Err(fault) => Err((store.into_data().host, fault)),
+            Ok((bindings, snapshot)) => Ok(StreamerInstance { store, bindings, snapshot }),
+            Err(fault) => Err((into_host(store), fault)),
         }
     }
 
-    fn begin(&self, store: &mut wasmtime::Store<Guest<H>>, settings: &Settings) -> Result<Bindings, Fault> {
-        let bindings = self.linked.instantiate(&mut *store).map_err(|e| match Fault::trap(&e) {
+    fn begin(
+        &self,
+        store: &mut wasmtime::Store<Guest<H>>,
+        settings: &Settings,
+    ) -> Result<(Bindings, Option<snapshot::Guest>), Fault> {
+        let instantiate = |store: &mut wasmtime::Store<Guest<H>>| {
+            let instance = self.linked.instantiate(&mut *store)?;
+            let bindings = self.indices.world.load(&mut *store, &instance)?;
+            let snapshot = self.indices.snapshot.as_ref().map(|indices| indices.load(&mut *store, &instance));
+            wasmtime::Result::Ok((bindings, snapshot.transpose()?))
+        };
+        let (bindings, snapshot) = instantiate(store).map_err(|e| match Fault::trap(&e) {
             Fault::Trapped(words) => Fault::Instantiate(words),
             other => other,
         })?;
@@ -187,14 +212,31 @@ impl<H: StreamerHost> StreamerPolicy<H> {
         guest::fresh(store);
         let started = bindings.fedtail_policy_tailing().call_start(&mut *store, &settings);
         guest::called(started)?.map_err(|words| Fault::Gave(printable(&words)))?;
-        Ok(bindings)
+        Ok((bindings, snapshot))
     }
+}
+
+/// The host of an instance that is over.
+fn into_host<H>(store: wasmtime::Store<Guest<H>>) -> H {
+    store.into_data().host.take().expect("an instance that can be called has its host")
 }
 
 /// One stream's instance.
 pub struct StreamerInstance<H: 'static> {
     store: wasmtime::Store<Guest<H>>,
     bindings: Bindings,
+    snapshot: Option<snapshot::Guest>,
+}
+
+/// An instance that waits, without its host, for how its successor begins.
+pub struct ParkedInstance<H: 'static>(StreamerInstance<H>);
+
+impl<H: StreamerHost> ParkedInstance<H> {
+    /// Lets it go on.
+    pub fn unpark(mut self, host: H) -> StreamerInstance<H> {
+        self.0.store.data_mut().host.give(host);
+        self.0
+    }
 }
 
 impl<H: StreamerHost> StreamerInstance<H> {
@@ -229,7 +271,29 @@ impl<H: StreamerHost> StreamerInstance<H> {
 
     /// Ends the instance; none of its code runs any more.
     pub fn into_host(self) -> H {
-        self.store.into_data().host
+        into_host(self.store)
+    }
+
+    /// The state that it has for its successor; none where it exports no `snapshot`. After a fault the instance is spent.
+    pub fn save(&mut self) -> Option<Result<Vec<u8>, Fault>> {
+        let snapshot = self.snapshot.as_ref()?;
+        guest::fresh(&mut self.store);
+        Some(guest::called(snapshot.call_save(&mut self.store)))
+    }
+
+    /// Gives it its predecessor's state, before its first step; one that exports no `snapshot` goes without. After a
+    /// fault the instance is spent.
+    pub fn load(&mut self, state: &[u8]) -> Result<(), Fault> {
+        let Some(snapshot) = self.snapshot.as_ref() else { return Ok(()) };
+        guest::fresh(&mut self.store);
+        let loaded = snapshot.call_load(&mut self.store, state);
+        guest::called(loaded)?.map_err(|words| Fault::Gave(printable(&words)))
+    }
+
+    /// Sets it aside while its successor begins, which works with the same host.
+    pub fn park(mut self) -> (ParkedInstance<H>, H) {
+        let host = self.store.data_mut().host.take().expect("an instance that can be called has its host");
+        (ParkedInstance(self), host)
     }
 }
 
