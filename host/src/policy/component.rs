@@ -23,6 +23,11 @@ impl Digest {
         Self(Sha256::digest(bytes).into())
     }
 
+    /// A digest as it is written: `sha256:` and 64 hexadecimal digits.
+    pub fn parse(text: &str) -> Option<Self> {
+        text.strip_prefix("sha256:").and_then(super::trust::unhex).map(Self)
+    }
+
     /// Its 32 bytes, as the wire carries them.
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
@@ -90,6 +95,11 @@ pub struct Component {
 impl Component {
     /// Reads, compiles and checks a policy of this kind.
     pub fn read(engine: &Engine, file: &Path, kind: Kind) -> Result<Self, PolicyError> {
+        Self::new(engine, &Self::read_bytes(file)?, file, kind)
+    }
+
+    /// Reads a component's file, which must not be larger than any policy is.
+    pub(super) fn read_bytes(file: &Path) -> Result<Vec<u8>, PolicyError> {
         let error = |reason: String| PolicyError::Read { file: file.into(), reason };
         let open = std::fs::File::open(file).map_err(|e| error(e.to_string()))?;
         let mut bytes = Vec::new();
@@ -98,7 +108,7 @@ impl Component {
         if read as u64 > limits::COMPONENT {
             return Err(error(format!("it is larger than {} bytes, the most that is taken", limits::COMPONENT)));
         }
-        Self::new(engine, &bytes, file, kind)
+        Ok(bytes)
     }
 
     /// Compiles and checks a policy of this kind; `file` is what messages call it.

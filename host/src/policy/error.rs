@@ -13,6 +13,38 @@ pub enum PolicyError {
         /// Why, and what to do.
         reason: String,
     },
+    /// `policies.toml` can't be used.
+    #[error("the policies in {file} cannot be used: {reason}")]
+    Rules {
+        /// Which file.
+        file: PathBuf,
+        /// Where in it, why, and what to do.
+        reason: String,
+    },
+    /// No rule of `policies.toml` is for the log.
+    #[error("no policy in {file} is for {log}: add one whose patterns match it, or a last one without patterns for all others")]
+    NoRule {
+        /// Which file.
+        file: PathBuf,
+        /// Job, log, and at a server the site.
+        log: String,
+    },
+    /// The component has another digest than it is pinned to.
+    #[error("the policy {file} is not the one that is pinned: {reason}")]
+    Pin {
+        /// Which file.
+        file: PathBuf,
+        /// Both digests, and what to do.
+        reason: String,
+    },
+    /// The component is not signed as it has to be.
+    #[error("the policy {file} is not trusted: {reason}")]
+    Signature {
+        /// Which file.
+        file: PathBuf,
+        /// What is wrong, and what to do.
+        reason: String,
+    },
     /// The bytes are no component.
     #[error("the policy {file} is not a WebAssembly component: {reason}")]
     Decode {
@@ -35,6 +67,14 @@ pub enum PolicyError {
         /// Which file.
         file: PathBuf,
         /// Why.
+        reason: String,
+    },
+    /// The component failed when it was tried before it was let in.
+    #[error("the policy {file} failed its trial: {reason}")]
+    Trial {
+        /// Which file.
+        file: PathBuf,
+        /// What it did, and under which circumstances.
         reason: String,
     },
 }

@@ -5,6 +5,7 @@
 //! whose imports are linked. From these comes one [`StreamerInstance`] or [`ReceiverInstance`] per stream, each in a
 //! store of its own with every limit of [`limits`] on. A trap ends an instance and nothing else.
 
+mod admission;
 mod bindings;
 mod cache;
 mod chunk;
@@ -15,8 +16,11 @@ mod error;
 pub(crate) mod guest;
 pub mod limits;
 mod receiver;
+pub mod set;
 mod streamer;
+pub mod trust;
 
+pub use admission::{Admission, Admitted, Applicant, Battery, Custom, Linked};
 pub(crate) use component::hex;
 pub use component::{Component, Digest, Kind};
 pub use engine::Engine;
