@@ -42,6 +42,7 @@
 #![deny(missing_docs)]
 #![deny(unsafe_code)]
 
+pub mod audit;
 pub mod clock;
 pub mod identity;
 pub mod names;

@@ -22,7 +22,9 @@ pub enum PolicyError {
         reason: String,
     },
     /// No rule of `policies.toml` is for the log.
-    #[error("no policy in {file} is for {log}: add one whose patterns match it, or a last one without patterns for all others")]
+    #[error(
+        "no policy in {file} is for {log}: add one whose patterns match it, or a last one without patterns for all others"
+    )]
     NoRule {
         /// Which file.
         file: PathBuf,

@@ -101,7 +101,8 @@ pub fn store<H: 'static>(engine: &Engine, host: H, digest: Digest, stream: &str)
         .instances(limits::INSTANCES)
         .build();
     let name = format!("{stream} policy {}", &digest.hex()[..12]);
-    let guest = Guest { host: Lent(Some(host)), table, limits, account: Account::default(), calls: 0, messages: 0, name };
+    let guest =
+        Guest { host: Lent(Some(host)), table, limits, account: Account::default(), calls: 0, messages: 0, name };
     let mut store = wasmtime::Store::new(&engine.wasmtime, guest);
     store.limiter(|guest| &mut guest.limits);
     store.set_hostcall_fuel(limits::CALL_BYTES);

@@ -30,6 +30,6 @@ pub use receiver::{
     Caller, Disposition, ReceiverInstance, ReceiverNext, ReceiverPolicy, ReceiverWake, Refusal, Terms, Verdict,
 };
 pub use streamer::{
-    Next, ParkedInstance, Progress, SendError, Settings, Source, SourceFault, StreamerHost, StreamerInstance, StreamerPolicy,
-    Successor, Wake,
+    Next, ParkedInstance, Progress, SendError, Settings, Source, SourceFault, StreamerHost, StreamerInstance,
+    StreamerPolicy, Successor, Wake,
 };

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use wasmtime::component::{HasSelf, InstancePre, Linker, Resource};
 
+use super::bindings::stateful::exports::fedtail::policy::snapshot;
 use super::bindings::streamer::exports::fedtail::policy::tailing;
 use super::bindings::streamer::fedtail::policy::{gaps, log_source, transport};
-use super::bindings::stateful::exports::fedtail::policy::snapshot;
 use super::bindings::streamer::{StreamerPolicy as Bindings, StreamerPolicyIndices};
 use super::chunk::Chunk;
 use super::component::{Component, Digest};

@@ -15,6 +15,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use aws_lc_rs::encoding::{AsBigEndian, Curve25519SeedBin};
 use aws_lc_rs::signature::{ED25519, Ed25519KeyPair, KeyPair, UnparsedPublicKey};
 
 use super::component::hex;
@@ -127,7 +128,8 @@ impl SecretKey {
     /// Writes the key into a new file that only this user can read. A file that is there is never overwritten.
     pub fn write(&self, file: &Path) -> Result<(), TrustError> {
         let failed = |e: &dyn fmt::Display| TrustError(format!("{}: the key cannot be written: {e}", file.display()));
-        let seed = self.0.seed().map_err(|e| failed(&e))?;
+        let seed = self.0.seed().and_then(|seed| -> Result<Curve25519SeedBin<'_>, _> { seed.as_be_bytes() });
+        let seed = seed.map_err(|e| failed(&e))?;
         let mut options = std::fs::OpenOptions::new();
         let mut out = options.write(true).create_new(true).mode(0o600).open(file).map_err(|e| failed(&e))?;
         writeln!(out, "{SECRET}{}", hex(seed.as_ref())).and_then(|()| out.sync_all()).map_err(|e| failed(&e))

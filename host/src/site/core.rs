@@ -8,8 +8,9 @@ use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 
+use super::guardian::Passed;
 use crate::clock::Clock;
-use crate::policy::{SendError, Source, SourceFault, StreamerHost, Successor, Time, limits};
+use crate::policy::{Digest, SendError, Source, SourceFault, StreamerHost, Successor, Time, limits};
 use crate::source::{self, FileRef, LogSource, SourceError, Stat};
 use crate::wire;
 
@@ -37,13 +38,26 @@ struct InFlight {
     length: u64,
     file: FileRef,
     reached: u64,
+    /// The bytes of the stream up to its end.
+    end: u64,
+    /// Device, inode and offset, as it is stored.
+    at: Option<(u64, u64, u64)>,
+}
+
+/// Where the numbering of frames stood.
+#[derive(Debug, Clone, Copy)]
+pub struct Mark {
+    seq: u64,
+    base: u64,
 }
 
 /// One stream's source, window and outbox.
 pub struct Core {
     source: LogSource,
     clock: Arc<dyn Clock>,
-    policy_digest: Bytes,
+    policy: Digest,
+    /// Whether the server is still to be told which policy sends.
+    policy_due: bool,
     opening: Option<Opening>,
     /// What the server had stored at the opening.
     stored: Option<wire::Progress>,
@@ -51,6 +65,12 @@ pub struct Core {
     ended: bool,
     seq: u64,
     base: u64,
+    /// What `base` was for the first byte that is not acknowledged.
+    acknowledged: u64,
+    /// What the last range of this opening reached.
+    queued_to: Option<wire::Progress>,
+    /// What the policy has last reached, over openings.
+    reached: Option<wire::Position>,
     in_flight: VecDeque<InFlight>,
     unacknowledged: u64,
     /// Queued since the step began.
@@ -72,16 +92,20 @@ pub struct Core {
 }
 
 impl Core {
-    pub fn new(source: LogSource, clock: Arc<dyn Clock>, policy_digest: Bytes) -> Self {
+    pub fn new(source: LogSource, clock: Arc<dyn Clock>, policy: Digest) -> Self {
         Self {
             source,
             clock,
-            policy_digest,
+            policy,
+            policy_due: true,
             opening: None,
             stored: None,
             ended: false,
             seq: 0,
             base: 0,
+            acknowledged: 0,
+            queued_to: None,
+            reached: None,
             in_flight: VecDeque::new(),
             unacknowledged: 0,
             queued: 0,
@@ -96,17 +120,72 @@ impl Core {
         }
     }
 
-    /// The server opened the stream: all that was sent before and is not in `opened` counts as never sent.
-    pub fn opened(&mut self, opened: wire::Opened) {
+    /// The server opened the stream: all that was sent before and is not in `opened` counts as never sent. Returns whether
+    /// there was nothing of that sort: the server is where the policy is.
+    pub fn opened(&mut self, opened: wire::Opened) -> bool {
         self.closed();
+        let at = opened.progress.as_ref().and_then(|progress| progress.at.clone());
+        let same = at == self.reached;
+        self.reached = at;
+        self.policy_due = true;
+        self.acknowledged = opened.received;
         self.opening = Some(Opening { stream: opened.stream, epoch: opened.epoch, credit: opened.credit });
         self.base = opened.received;
         self.stored = opened.progress;
         self.ended = opened.ended;
+        same
     }
 
-    /// The link is down, or the opening is over: nothing can be sent.
-    pub fn closed(&mut self) {
+    /// The policy is another one from the next range on.
+    pub fn set_policy(&mut self, policy: Digest) {
+        self.policy_due |= policy != self.policy;
+        self.policy = policy;
+    }
+
+    /// Nothing is on its way, so what was queued is what the server has: [`resume`](StreamerHost::resume) goes on from
+    /// there. Returns where that is.
+    pub fn settle(&mut self) -> Option<(u64, u64, u64)> {
+        if let Some(queued_to) = self.queued_to.take() {
+            self.stored = Some(queued_to);
+            self.ended = false;
+        }
+        self.stored.as_ref().and_then(|progress| progress.at.as_ref()).map(|at| (at.device, at.inode, at.offset))
+    }
+
+    /// Where a step begins whose work may have to be taken back. Nothing is on its way.
+    pub fn mark(&self) -> Mark {
+        Mark { seq: self.seq, base: self.base }
+    }
+
+    /// Takes back what was queued since the mark, of which nothing was sent.
+    pub fn undo(&mut self, mark: Mark) {
+        let opening = self.opening;
+        let (reached, acknowledged) = (self.settled_at(), self.acknowledged);
+        self.closed();
+        self.opening = opening;
+        (self.seq, self.base, self.acknowledged, self.reached) = (mark.seq, mark.base, acknowledged, reached);
+        self.policy_due = true;
+    }
+
+    fn settled_at(&self) -> Option<wire::Position> {
+        self.stored.as_ref().and_then(|progress| progress.at.clone())
+    }
+
+    /// What was sent and not acknowledged; with what still waits, if that counts as sent.
+    pub fn in_doubt(&self, waiting_too: bool) -> Option<Passed> {
+        let waiting = self.outbox.iter().find_map(|frame| match frame {
+            wire::site_frame::Frame::Data(data) if !waiting_too => Some(data.base),
+            _ => None,
+        });
+        let (from, to) = (self.acknowledged, waiting.unwrap_or(self.base));
+        let sent = self.opening.is_some() && to > from;
+        sent.then_some(Passed { from, to, reached: None, acknowledged: false, policy: self.policy })
+    }
+
+    /// The link is down, or the opening is over: nothing can be sent. Returns what was sent and not acknowledged.
+    pub fn closed(&mut self) -> Option<Passed> {
+        let in_doubt = self.in_doubt(false);
+        self.queued_to = None;
         self.opening = None;
         self.seq = 0;
         self.in_flight.clear();
@@ -118,20 +197,22 @@ impl Core {
         self.gap_due = None;
         self.wants_window = false;
         self.outbox.clear();
+        in_doubt
     }
 
-    /// The server has stored all ranges up to this frame.
-    pub fn acknowledged(&mut self, ack: wire::Ack) {
-        let Some(opening) = self.opening.as_mut().filter(|opening| opening.epoch == ack.epoch) else { return };
+    /// The server has stored all ranges up to this frame. Returns which bytes of the stream that are.
+    pub fn acknowledged(&mut self, ack: wire::Ack) -> Option<Passed> {
+        let opening = self.opening.as_mut().filter(|opening| opening.epoch == ack.epoch)?;
         opening.credit = ack.credit;
         let mut last = None;
         while let Some(range) = self.in_flight.pop_front_if(|range| range.seq <= ack.seq) {
             self.unacknowledged -= range.length;
-            last = Some((range.file, range.reached));
+            last = Some(range);
         }
-        if let Some((file, reached)) = last {
-            self.source.acknowledged(file, reached);
-        }
+        let range = last?;
+        self.source.acknowledged(range.file, range.reached);
+        let from = std::mem::replace(&mut self.acknowledged, range.end);
+        Some(Passed { from, to: range.end, reached: range.at, acknowledged: true, policy: self.policy })
     }
 
     /// Looks at the directory, so that files are opened when they are first seen, whatever the policy is waiting for.
@@ -244,6 +325,9 @@ impl Core {
         }
         let progress =
             self.source.progress_at(file, reached).map_err(|error| SendError::BadPosition(error.to_string()))?;
+        let at = progress.at.as_ref().map(|at| (at.device, at.inode, at.offset));
+        self.reached.clone_from(&progress.at);
+        self.queued_to = Some(progress.clone());
         let mut parts = std::mem::take(&mut self.parts);
         self.parts_length = 0;
         parts.push(last);
@@ -253,7 +337,7 @@ impl Core {
             let (progress, gaps) = if index + 1 == count { reached_with.take() } else { None }.unzip();
             self.frame(opening, payload, progress, gaps.unwrap_or_default());
         }
-        self.in_flight.push_back(InFlight { seq: self.seq, length, file, reached });
+        self.in_flight.push_back(InFlight { seq: self.seq, length, file, reached, end: self.base, at });
         self.unacknowledged += length;
         self.queued += length;
         self.current = Some((file, reached));
@@ -262,6 +346,9 @@ impl Core {
 
     fn frame(&mut self, opening: Opening, payload: Bytes, reached: Option<wire::Progress>, gaps: Vec<wire::Gap>) {
         self.seq += 1;
+        // With the range's last frame, as all that holds for the whole range.
+        let tell = reached.is_some() && std::mem::take(&mut self.policy_due);
+        let policy_digest = if tell { Bytes::copy_from_slice(self.policy.as_bytes()) } else { Bytes::new() };
         // A chunk is at most `limits::CHUNK` bytes.
         let length = u32::try_from(payload.len()).unwrap_or(u32::MAX);
         let data = wire::Data {
@@ -274,7 +361,7 @@ impl Core {
             length,
             reached,
             gaps,
-            policy_digest: if self.seq == 1 { self.policy_digest.clone() } else { Bytes::new() },
+            policy_digest,
         };
         self.base += u64::from(length);
         self.outbox.push_back(wire::site_frame::Frame::Data(data));

@@ -7,17 +7,18 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tracing::{debug, warn};
 
+use self::swap::Candidate;
 use super::backoff::Backoff;
 use super::core::Core;
+use super::guardian::{Guardian, Nobody, SitePolicy};
 use super::outcome::{Ending, Outcome};
 use crate::clock::Clock;
-use crate::policy::{Fault, Next, Progress, Settings, StreamerInstance, StreamerPolicy, Wake};
+use crate::policy::set::Assigned;
+use crate::policy::{Digest, Fault, Next, Progress, Settings, StreamerInstance, StreamerPolicy, Wake};
 use crate::source::LogSource;
 use crate::wire::{self, server_frame, site_frame};
 
-/// Faults of the policy in a row, without any progress between them, after which the stream is given up. Each is
-/// followed by a longer pause; five take about three seconds.
-const STRIKES: u32 = 5;
+mod swap;
 
 /// What a stream is told.
 pub enum Event {
@@ -37,6 +38,8 @@ pub enum Event {
     Stop,
     /// Give up at once; in words for the server.
     Abort(String),
+    /// Another policy is assigned to the stream; or none, in words why.
+    Policy(Box<Result<SitePolicy, String>>),
 }
 
 /// What does not change about a stream.
@@ -80,7 +83,14 @@ enum Seat {
 /// One stream.
 pub struct Driver {
     terms: Terms,
-    policy: StreamerPolicy<Core>,
+    assigned: SitePolicy,
+    guardian: Arc<dyn Guardian>,
+    /// What is to take over.
+    candidate: Option<Candidate>,
+    /// What the stream came back from.
+    failed: Vec<SitePolicy>,
+    /// Whether the policy has had bytes acknowledged.
+    is_good: bool,
     clock: Arc<dyn Clock>,
     seat: Seat,
     stage: Stage,
@@ -96,12 +106,16 @@ pub struct Driver {
 
 impl Driver {
     pub fn new(terms: Terms, policy: StreamerPolicy<Core>, source: LogSource, clock: Arc<dyn Clock>) -> Self {
-        let digest = Bytes::copy_from_slice(policy.digest().as_bytes());
-        let core = Core::new(source, clock.clone(), digest);
+        let core = Core::new(source, clock.clone(), policy.digest());
         let backoff = Backoff::new(&terms.instance);
+        let assigned = Assigned::alone(policy, terms.settings.custom.clone().into());
         Self {
             terms,
-            policy,
+            assigned,
+            guardian: Arc::new(Nobody),
+            candidate: None,
+            failed: Vec::new(),
+            is_good: false,
             clock,
             seat: Seat::Free(Box::new(core)),
             stage: Stage::Down,
@@ -114,6 +128,18 @@ impl Driver {
             outcome: None,
             stalled: None,
         }
+    }
+
+    /// Puts the stream under a policy that a set has assigned, and tells this guardian of it.
+    pub fn under(mut self, assigned: SitePolicy, guardian: Arc<dyn Guardian>) -> Self {
+        self.adopt(assigned);
+        self.guardian = guardian;
+        self
+    }
+
+    /// The digest of the policy that the stream is under.
+    fn digest(&self) -> Digest {
+        self.assigned.policy.digest()
     }
 
     /// How the stream ended, once it has.
@@ -132,7 +158,8 @@ impl Driver {
 
     /// Whether the policy can go on at once, because only its step was over.
     pub fn can_go_on(&mut self) -> bool {
-        self.stage == Stage::Open && self.core().wants_window && self.core().window_is_open()
+        let free = self.stage == Stage::Open && self.candidate.is_none();
+        free && self.core().wants_window && self.core().window_is_open()
     }
 
     /// The next frame to send.
@@ -182,7 +209,7 @@ impl Driver {
         match event {
             Event::LinkUp => self.open(),
             Event::LinkDown => {
-                self.core().closed();
+                self.leave_opening();
                 self.stage = Stage::Down;
                 self.timer = None;
             }
@@ -207,6 +234,7 @@ impl Driver {
                 self.stopping = true;
                 self.tell_stop();
             }
+            Event::Policy(assigned) => self.assign(*assigned),
             Event::Abort(reason) => {
                 self.core().end(Some(reason.clone()));
                 self.finish(Ending::Aborted, reason, Vec::new());
@@ -234,19 +262,26 @@ impl Driver {
             log: self.terms.log.clone(),
             instance: self.terms.instance.clone(),
             liveness_interval_ns: self.terms.settings.liveness_interval,
-            policy_digest: Bytes::copy_from_slice(self.policy.digest().as_bytes()),
+            policy_digest: Bytes::copy_from_slice(self.next_digest().as_bytes()),
         };
-        let core = self.core();
-        core.closed();
-        core.outbox.push_back(site_frame::Frame::Open(open));
+        self.leave_opening();
+        self.core().outbox.push_back(site_frame::Frame::Open(open));
         self.stage = Stage::Opening;
     }
 
     /// Opens the stream again after a pause: the one path back, whatever happened.
     fn reopen(&mut self, pause: u64) {
-        self.core().closed();
+        self.leave_opening();
         self.timer = None;
         self.stage = Stage::Waiting(self.clock.now().saturating_add(pause));
+    }
+
+    /// The opening is over. What it had on its way may have arrived: that bytes have left the site is told anyway.
+    fn leave_opening(&mut self) {
+        let in_doubt = self.core().closed();
+        if let Some(passed) = in_doubt {
+            self.guardian.passed(passed);
+        }
     }
 
     fn frame(&mut self, frame: server_frame::Frame) {
@@ -306,12 +341,13 @@ impl Driver {
             stored: opened.stored,
             reached: opened.progress.as_ref().and_then(|p| p.at.as_ref()).map(|at| (at.device, at.inode, at.offset)),
         };
-        self.core().opened(opened);
-        if !self.sit_down() {
-            return;
-        }
+        self.guardian.opened(opened.received, self.next_digest());
+        let holds = self.core().opened(opened);
         self.stage = Stage::Open;
         self.look();
+        if self.swap(progress, holds) || !self.sit_down() {
+            return;
+        }
         self.step(Wake::Connected(progress));
         self.tell_stop();
     }
@@ -319,7 +355,7 @@ impl Driver {
     /// Makes an instance if there is none.
     fn sit_down(&mut self) -> bool {
         match std::mem::replace(&mut self.seat, Seat::Between) {
-            Seat::Free(core) => match self.policy.start(*core, &self.terms.name, &self.terms.settings) {
+            Seat::Free(core) => match self.assigned.policy.start(*core, &self.terms.name, &self.terms.settings) {
                 Ok(instance) => {
                     self.seat = Seat::Taken(Box::new(instance));
                     self.stop_told = false;
@@ -329,12 +365,9 @@ impl Driver {
                     self.seat = Seat::Free(Box::new(core));
                     match fault {
                         // The contract: an error of `start` says what is wrong with the settings.
-                        Fault::Gave(words) => {
-                            self.finish(
-                                Ending::Failed,
-                                format!("the policy does not take its settings: {words}"),
-                                vec![],
-                            );
+                        Fault::Gave(_) => {
+                            self.strikes = 0;
+                            self.struck_out(&fault);
                         }
                         fault => self.strike(&fault),
                     }
@@ -349,7 +382,7 @@ impl Driver {
     }
 
     fn tell_stop(&mut self) {
-        if self.stopping && !self.stop_told && self.stage == Stage::Open {
+        if self.stopping && !self.stop_told && self.stage == Stage::Open && self.candidate.is_none() {
             self.stop_told = true;
             self.look();
             self.step(Wake::Stop);
@@ -357,9 +390,18 @@ impl Driver {
     }
 
     fn step(&mut self, wake: Wake) {
+        // One that is about to be replaced does nothing more.
+        if self.candidate.is_some() || self.outcome.is_some() {
+            return;
+        }
         let Seat::Taken(instance) = &mut self.seat else { return };
         instance.host().begin_step();
         let next = instance.step(wake);
+        self.stepped(next);
+    }
+
+    /// What a step came to.
+    fn stepped(&mut self, next: Result<Next, Fault>) {
         if let Some(reason) = self.core().different_source() {
             let reason = reason.to_owned();
             return self.finish(Ending::Refused, reason, Vec::new());
@@ -382,10 +424,8 @@ impl Driver {
             Seat::Taken(instance) => Seat::Free(Box::new(instance.into_host())),
             seat => seat,
         };
-        if self.strikes >= STRIKES {
-            let reason = format!("{fault}; nothing more is sent, after {STRIKES} failures in a row");
-            self.core().end(Some(reason.clone()));
-            return self.finish(Ending::Failed, reason, Vec::new());
+        if self.strikes >= self.assigned.strikes {
+            return self.struck_out(fault);
         }
         warn!("{}: {fault}; starting it again from what the server has", self.terms.name);
         let pause = self.backoff.next();
@@ -394,7 +434,13 @@ impl Driver {
 
     fn acknowledged(&mut self, ack: wire::Ack) {
         let before = self.core().unacknowledged();
-        self.core().acknowledged(ack);
+        let passed = self.core().acknowledged(ack);
+        if let Some(passed) = passed {
+            self.guardian.passed(passed);
+            if passed.to > passed.from && !std::mem::replace(&mut self.is_good, true) {
+                self.guardian.is_good(&self.assigned);
+            }
+        }
         let after = self.core().unacknowledged();
         if after < before || self.core().drained() {
             self.stored += before - after;
@@ -448,6 +494,14 @@ impl Driver {
 
     fn finish(&mut self, ending: Ending, reason: String, gaps: Vec<wire::Gap>) {
         self.timer = None;
-        self.outcome = Some(Outcome { ending, reason, stored: self.stored, gaps });
+        self.candidate = None;
+        let outcome = Outcome { ending, reason, stored: self.stored, gaps };
+        // What waits is sent as farewell, or was sent.
+        let in_doubt = self.core().in_doubt(true);
+        if let Some(passed) = in_doubt {
+            self.guardian.passed(passed);
+        }
+        self.guardian.ended(&outcome);
+        self.outcome = Some(outcome);
     }
 }

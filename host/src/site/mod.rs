@@ -7,9 +7,12 @@
 mod backoff;
 mod core;
 mod driver;
+mod guardian;
+mod keeper;
 mod link;
 mod outcome;
 mod stream;
+mod turnover;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -19,15 +22,18 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::sync::{Notify, mpsc, watch};
 
-use self::core::Core;
 use self::driver::{Driver, Terms};
+use self::keeper::{Keeper, SitePolicies, audited};
 use self::link::{Link, Request};
 pub use self::outcome::{Ending, Outcome};
 use self::stream::{Order, Status, Task};
+use self::turnover::{Turnover, Turns};
+use crate::audit::Audit;
 use crate::clock::{Clock, SystemClock};
 use crate::names::{JobName, LogName, NameError, SiteName};
-use crate::policy::{Component, Engine, Kind, PolicyError, Settings, StreamerPolicy};
-use crate::source::{AnchorKey, LogSource, SourceError, WatchError, Watcher};
+use crate::policy::set::{Origin, PolicyEvent, PolicySet, Reloaded};
+use crate::policy::{Admission, Battery, Engine, PolicyError, Settings};
+use crate::source::{AnchorKey, LogSource, SourceError, Subscription, WatchError, Watcher};
 use crate::transport::Transport;
 
 /// How often a site is heard at least, unless it is set.
@@ -58,12 +64,16 @@ pub enum SiteError {
     Setting(String),
 }
 
+type OnPolicy = Box<dyn Fn(&PolicyEvent) + Send + Sync>;
+
 /// What a site is made of; see [`Site::builder`].
 pub struct SiteBuilder {
     transport: Box<dyn Transport>,
     site: Option<SiteName>,
-    policy: Option<PathBuf>,
-    policy_settings: Vec<(String, String)>,
+    policies: Origin,
+    battery: Option<Arc<dyn Battery>>,
+    on_policy: Option<OnPolicy>,
+    audit: Option<Arc<Audit>>,
     cache: Option<PathBuf>,
     liveness_interval: Duration,
     poll_interval: Duration,
@@ -81,8 +91,33 @@ impl SiteBuilder {
 
     /// A streamer policy from a file instead of the built-in one, with its settings.
     pub fn policy(mut self, file: impl Into<PathBuf>, settings: Vec<(String, String)>) -> Self {
-        self.policy = Some(file.into());
-        self.policy_settings = settings;
+        self.policies = Origin::File(file.into(), settings);
+        self
+    }
+
+    /// Where streamer policies come from: one for all logs, or a directory that assigns them. They are watched, and streams
+    /// go over to what changes there; default: the built-in one.
+    pub fn policies(mut self, origin: Origin) -> Self {
+        self.policies = origin;
+        self
+    }
+
+    /// What each component is tried with before streams use it; default: nothing.
+    pub fn battery(mut self, battery: impl Battery) -> Self {
+        self.battery = Some(Arc::new(battery));
+        self
+    }
+
+    /// Called with everything that happens to policies, from the threads where it happens: it must not wait. All of it
+    /// is in the program's log, too.
+    pub fn on_policy(mut self, told: impl Fn(&PolicyEvent) + Send + Sync + 'static) -> Self {
+        self.on_policy = Some(Box::new(told));
+        self
+    }
+
+    /// Where it is written which bytes of which log left, when, and under which policy.
+    pub fn audit(mut self, audit: Arc<Audit>) -> Self {
+        self.audit = Some(audit);
         self
     }
 
@@ -125,11 +160,20 @@ impl SiteBuilder {
             }
         }
         let engine = Engine::new(self.cache).map_err(SiteError::Engine)?;
-        let component = match &self.policy {
-            Some(file) => Component::read(&engine, file, Kind::Streamer)?,
-            None => Component::embedded(&engine, Kind::Streamer)?,
+        let (audit, on_policy) = (self.audit.clone(), self.on_policy);
+        let told = move |event: &PolicyEvent| {
+            event.log();
+            if let Some(audit) = &audit {
+                let (entry, log) = audited(event);
+                audit.add(entry, log);
+            }
+            if let Some(on_policy) = &on_policy {
+                on_policy(event);
+            }
         };
-        let policy = StreamerPolicy::link(&engine, &component)?;
+        let policies = PolicySet::load(self.policies, Admission::new(engine, self.battery), Arc::new(told))?;
+        let watcher = Watcher::new()?;
+        let policies_watched = policies.watch(&watcher);
         let secret = self
             .anchor_secret
             .unwrap_or_else(|| self.site.as_ref().map_or_else(Vec::new, |site| site.as_str().as_bytes().to_vec()));
@@ -143,9 +187,11 @@ impl SiteBuilder {
         tokio::spawn(connection.run(requests));
         let inner = Inner {
             link,
-            policy,
-            policy_settings: self.policy_settings,
-            watcher: Watcher::new()?,
+            policies,
+            _policies_watched: policies_watched,
+            turns: Turns::default(),
+            audit: self.audit,
+            watcher,
             liveness_interval: self.liveness_interval,
             poll_interval: self.poll_interval,
             anchor_key: AnchorKey::from_secret(&secret),
@@ -171,8 +217,10 @@ pub struct Site {
 
 struct Inner {
     link: mpsc::UnboundedSender<Request>,
-    policy: StreamerPolicy<Core>,
-    policy_settings: Vec<(String, String)>,
+    policies: Arc<SitePolicies>,
+    _policies_watched: Option<Subscription>,
+    turns: Turns,
+    audit: Option<Arc<Audit>>,
     watcher: Arc<Watcher>,
     liveness_interval: Duration,
     poll_interval: Duration,
@@ -215,8 +263,10 @@ impl Site {
         SiteBuilder {
             transport: Box::new(transport),
             site: None,
-            policy: None,
-            policy_settings: Vec::new(),
+            policies: Origin::BuiltIn,
+            battery: None,
+            on_policy: None,
+            audit: None,
             cache: None,
             liveness_interval: LIVENESS_INTERVAL,
             poll_interval: POLL_INTERVAL,
@@ -225,11 +275,18 @@ impl Site {
         }
     }
 
+    /// Reads the policies again, now, where they do not come from the program itself. What does not pass every stage changes
+    /// nothing. Streams go over to what changed, one by one. Blocks: on files, and while a component is compiled.
+    pub fn reload_policies(&self) -> Result<Reloaded, PolicyError> {
+        self.inner.policies.reload()
+    }
+
     /// Streams a log, from its first byte or from where the server stands.
     ///
     /// # Errors
     ///
-    /// The log's directory is not there or can't be read, or the file's name is none that the server could take.
+    /// The log's directory is not there or can't be read, the file's name is none that the server could take, or no policy is
+    /// for the log.
     pub fn stream(&self, log: LogFile) -> Result<Stream, SiteError> {
         let inner = &self.inner;
         let name = match log.name {
@@ -241,26 +298,31 @@ impl Site {
             Ok(found) if found.is_symlink() => std::fs::canonicalize(&log.path).unwrap_or(log.path),
             _ => log.path,
         };
+        let mut assignments = inner.policies.current();
+        let assigned = assignments.borrow_and_update().of(log.job.as_str(), name.as_str(), None)?;
         let source = LogSource::open(&path, inner.anchor_key.clone())?;
         let nanoseconds = |interval: Duration| u64::try_from(interval.as_nanos()).unwrap_or(u64::MAX);
         let number = inner.numbers.fetch_add(1, Ordering::Relaxed);
         let terms = Terms {
             name: format!("{}/{name}", log.job),
             stream: number,
-            job: log.job.into(),
-            log: name.into(),
+            job: log.job.clone().into(),
+            log: name.clone().into(),
             instance: Bytes::copy_from_slice(&random()?),
             settings: Settings {
                 liveness_interval: nanoseconds(inner.liveness_interval),
                 poll_interval: nanoseconds(inner.poll_interval),
                 once: log.once,
-                custom: inner.policy_settings.clone(),
+                custom: assigned.custom.to_vec(),
             },
         };
         let changed = Arc::new(Notify::new());
         let wake = changed.clone();
         let subscription = inner.watcher.subscribe(directory(&path), move || wake.notify_one());
-        let driver = Driver::new(terms, inner.policy.clone(), source, inner.clock.clone());
+        let keeper = Keeper::new(inner.policies.clone(), inner.audit.clone(), &terms.name);
+        let driver = Driver::new(terms, assigned.policy.clone(), source, inner.clock.clone());
+        let driver = driver.under(assigned, Arc::new(keeper));
+        let turnover = Turnover::new(log.job.into(), name.into(), assignments, inner.turns.clone());
         let (orders, from_holder) = mpsc::unbounded_channel();
         let (to_stream, signals) = mpsc::unbounded_channel();
         let running = Status::Running { waiting_for: "the server was not to be reached".into(), stored: 0 };
@@ -276,6 +338,7 @@ impl Site {
             _subscription: subscription,
             link: inner.link.clone(),
             status,
+            turnover,
         };
         tokio::spawn(task.run(driver));
         Ok(Stream { orders, status: seen })

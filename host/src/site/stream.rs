@@ -10,6 +10,7 @@ use tracing::error;
 use super::driver::{Driver, Event};
 use super::link::{Line, Request, Signal};
 use super::outcome::{Ending, Outcome};
+use super::turnover::Turnover;
 use crate::clock::Clock;
 use crate::source::Subscription;
 use crate::turn::turn;
@@ -47,6 +48,7 @@ pub struct Task {
     pub _subscription: Subscription,
     pub link: mpsc::UnboundedSender<Request>,
     pub status: watch::Sender<Status>,
+    pub turnover: Turnover,
 }
 
 /// What woke the task.
@@ -87,6 +89,7 @@ impl Task {
             let compress = line.as_ref().is_some_and(|line| line.compress.load(Ordering::Relaxed));
             match turn(move || step(driver, event, compress)).await {
                 Ok(mut driver) => {
+                    self.turnover.look(&driver);
                     let status = Status::Running { waiting_for: driver.waiting_for(), stored: driver.stored() };
                     self.status.send_replace(status);
                     next = Some(driver);
@@ -134,6 +137,7 @@ impl Task {
                 // The link says that it is down in a moment.
                 _ => Woken::Line(None),
             },
+            policy = self.turnover.next() => Woken::Event(policy),
             () = self.changed.notified() => Woken::Event(Event::Changed),
             () = sleep_for(sleep), if sleep.is_some() => Woken::Event(Event::Timer),
         }

@@ -13,6 +13,7 @@ use tokio::sync::watch;
 pub use self::event::PolicyEvent;
 pub use self::rules::OnFailure;
 use self::rules::{FILE, Rule, Rules, STRIKES};
+use self::watching::Stamps;
 use super::admission::{Admission, Admitted, Applicant, Custom, Linked};
 use super::component::Digest;
 use super::error::PolicyError;
@@ -144,18 +145,18 @@ pub struct PolicySet<P> {
     /// Policies that have had bytes acknowledged, by rule, newest last.
     good: Mutex<HashMap<String, Vec<Assigned<P>>>>,
     /// What the files looked like when they were read last, well or not. One reads at a time.
-    read: Mutex<watching::Stamps>,
+    read: Mutex<Stamps>,
     told: Told,
 }
 
 impl<P: Linked> PolicySet<P> {
     /// Reads the policies for the first time. `told` is called with everything that happens to them.
     pub fn load(origin: Origin, admission: Admission, told: Told) -> Result<Arc<Self>, PolicyError> {
-        let read = watching::Stamps::of(watched(&origin, &[]));
-        let (files, assignment) = assignment::<P>(&origin, &admission, |_, _| None);
+        let read = Stamps::of(watched(&origin, &[]));
+        let (named, assignment) = assignment::<P>(&origin, &admission, |_, _| None);
         let assignment = assignment?;
         let current = watch::Sender::new(Arc::new(assignment));
-        let read = read.also(files);
+        let read = read.now_of(named);
         Ok(Arc::new(Self { origin, admission, current, good: Mutex::default(), read: Mutex::new(read), told }))
     }
 
@@ -176,7 +177,7 @@ impl<P: Linked> PolicySet<P> {
 
     /// As [`reload`](Self::reload), where the files are other than when they were read last, and as `settled` says.
     /// Returns whether they were.
-    fn reload_settled(&self, settled: &watching::Stamps) -> bool {
+    fn reload_settled(&self, settled: &Stamps) -> bool {
         let mut read = lock(&self.read);
         if read.look_again() != *settled {
             return false;
@@ -192,7 +193,7 @@ impl<P: Linked> PolicySet<P> {
         true
     }
 
-    fn take(&self, read: &mut watching::Stamps, before: watching::Stamps) -> Result<Reloaded, PolicyError> {
+    fn take(&self, read: &mut Stamps, before: Stamps) -> Result<Reloaded, PolicyError> {
         let now = self.current.borrow().clone();
         let known = |digest: Digest, custom: &[(String, String)]| {
             let mut assigned = now.rules.iter().map(|(_, assigned)| assigned);
@@ -200,8 +201,8 @@ impl<P: Linked> PolicySet<P> {
                 .find(|assigned| assigned.policy.digest() == digest && *assigned.custom == *custom)
                 .map(|assigned| assigned.policy.clone())
         };
-        let (files, assignment) = assignment(&self.origin, &self.admission, known);
-        *read = before.also(files);
+        let (named, assignment) = assignment(&self.origin, &self.admission, known);
+        *read = before.now_of(named);
         let assignment = assignment?;
         let reloaded = Reloaded { changed: !now.is_same(&assignment), policies: assignment.policies() };
         if reloaded.changed {
@@ -230,7 +231,9 @@ impl<P: Linked> PolicySet<P> {
         let pins = rule.applicant.as_ref().map_or(&[][..], |applicant| &applicant.pins);
         let allowed = |earlier: &&Assigned<P>| {
             let digest = earlier.policy.digest();
-            !failed.contains(&digest) && now.trust.trusts(earlier.signed_by) && (pins.is_empty() || pins.contains(&digest))
+            !failed.contains(&digest)
+                && now.trust.trusts(earlier.signed_by)
+                && (pins.is_empty() || pins.contains(&digest))
         };
         let good = lock(&self.good);
         let earlier = good.get(&assigned.lineage).and_then(|good| good.iter().rev().find(allowed)).cloned();
@@ -258,12 +261,12 @@ fn watched(origin: &Origin, components: &[&Path]) -> Vec<PathBuf> {
     files
 }
 
-/// Reads what the origin has, through all stages. Returns also, well or not, which files that hung on.
+/// Reads what the origin has, through all stages. Returns also, well or not, the files that that hung on.
 fn assignment<P: Linked>(
     origin: &Origin,
     admission: &Admission,
     known: impl Fn(Digest, &[(String, String)]) -> Option<P>,
-) -> (Vec<PathBuf>, Result<Assignment<P>, PolicyError>) {
+) -> (Stamps, Result<Assignment<P>, PolicyError>) {
     let (file, rules) = match origin {
         Origin::BuiltIn => ("the program".into(), Ok(for_all(None))),
         Origin::File(file, custom) => {
@@ -274,12 +277,13 @@ fn assignment<P: Linked>(
     };
     let rules = match rules {
         Ok(rules) => rules,
-        Err(error) => return (Vec::new(), Err(error)),
+        Err(error) => return (Stamps::default(), Err(error)),
     };
     let components: Vec<&Path> =
         rules.rules.iter().filter_map(|rule| Some(rule.applicant.as_ref()?.file.as_path())).collect();
-    let files = watched(origin, &components);
-    (files, admit(rules, file, admission, known))
+    // Looked at before they are read: what changes in between is read again.
+    let named = Stamps::of(watched(origin, &components));
+    (named, admit(rules, file, admission, known))
 }
 
 fn for_all(applicant: Option<Applicant>) -> Rules {

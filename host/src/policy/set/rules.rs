@@ -202,7 +202,13 @@ impl Entry {
         let texts = [self.jobs, self.logs, self.sites].map(|patterns| patterns.map(OneOrMore::into_vec));
         let lineage = format!("{texts:?}");
         let [jobs, logs, sites] = texts;
-        Ok(Rule { jobs: patterns("jobs", jobs)?, logs: patterns("logs", logs)?, sites: patterns("sites", sites)?, applicant, lineage })
+        Ok(Rule {
+            jobs: patterns("jobs", jobs)?,
+            logs: patterns("logs", logs)?,
+            sites: patterns("sites", sites)?,
+            applicant,
+            lineage,
+        })
     }
 }
 

@@ -55,11 +55,23 @@ impl Stamps {
         Self::of(self.0.iter().map(|(file, _)| file.clone()).collect())
     }
 
-    /// These, and those of the files that are not among them, as they look now.
-    pub fn also(mut self, files: Vec<PathBuf>) -> Self {
-        let new = files.into_iter().filter(|file| !self.0.iter().any(|(known, _)| known == file)).collect();
-        self.0.extend(Self::of(new).0);
-        self
+    /// What the files of `named` look like: as they are here, if they are, else as they are there. If nothing is named,
+    /// these files are all that is known.
+    pub fn now_of(self, named: Self) -> Self {
+        if named.0.is_empty() {
+            return self;
+        }
+        let earlier = |file: &PathBuf| self.0.iter().find(|(known, _)| known == file).map(|(_, stamp)| *stamp);
+        Self(
+            named
+                .0
+                .into_iter()
+                .map(|(file, stamp)| {
+                    let stamp = earlier(&file).unwrap_or(stamp);
+                    (file, stamp)
+                })
+                .collect(),
+        )
     }
 }
 
