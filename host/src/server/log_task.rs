@@ -11,6 +11,7 @@ use super::Inner;
 use super::ended::Ended;
 use super::receiving::{Output, Receiving};
 use super::registry::{Busy, Takeover};
+use super::turnover::{Successor, Turnover};
 use crate::names::LogKey;
 use crate::store::StoredLog;
 use crate::transport::FrameSender;
@@ -44,6 +45,7 @@ pub struct LogTask {
     pub takeover: oneshot::Receiver<Takeover>,
     /// Whether the same run of the site had it open before.
     pub same_stream: bool,
+    pub turnover: Turnover,
 }
 
 /// What woke the task.
@@ -52,6 +54,8 @@ enum Woken {
     Detached,
     TakenOver(Takeover),
     Timer,
+    /// The server's policies changed.
+    Policies,
 }
 
 /// How the opening went.
@@ -69,7 +73,9 @@ impl LogTask {
             Went::Ended(kind, reason) => self.ended(receiving, kind, reason).await,
             Went::TakenOver(takeover) => self.taken_over(takeover).await,
             Went::Spent(reason) => {
-                drop(receiving);
+                if receiving.is_some_and(|receiving| receiving.policy_failed()) {
+                    self.turnover.struck(&self.server, &self.key, &reason);
+                }
                 self.spent(reason).await;
             }
         }
@@ -88,7 +94,17 @@ impl LogTask {
             }
             let woken = self.next(pause, attached, &mut busy).await;
             let mut inputs = Vec::new();
+            let mut successor = None;
             let timer = match woken {
+                Woken::Policies => {
+                    match self.turnover.successor(&server, &self.key) {
+                        Ok(None) => continue,
+                        Ok(other) => successor = other,
+                        // The site hears it when it opens the stream again.
+                        Err(words) => return (Went::Spent(words), Some(receiving)),
+                    }
+                    false
+                }
                 Woken::TakenOver(takeover) => return (Went::TakenOver(takeover), None),
                 Woken::Detached => {
                     attached = false;
@@ -105,14 +121,22 @@ impl LogTask {
                     false
                 }
             };
-            let stepped = turn(move || step(receiving, inputs, timer)).await;
-            let (now, outputs) = match stepped {
+            let stepped = turn(move || step(receiving, inputs, timer, successor)).await;
+            let (mut now, outputs, replaced) = match stepped {
                 Ok(stepped) => stepped,
                 Err(defect) => {
                     error!("{}: a defect of the host: {defect}", self.key);
                     return (Went::Spent("a defect of the server".into()), None);
                 }
             };
+            match replaced {
+                Some((successor, Ok(()))) => self.turnover.accepted(successor.policy),
+                Some((successor, Err(reason))) => self.turnover.refused(&server, &self.key, &successor.policy, reason),
+                None => {}
+            }
+            if let Some(tried) = now.tried() {
+                self.turnover.tried(&server, &self.key, tried);
+            }
             receiving = now;
             if let Some(over) = self.tell(outputs).await {
                 return (over, Some(receiving));
@@ -137,6 +161,7 @@ impl LogTask {
                     // The registry keeps the sender for as long as this opening is entered.
                     Err(_) => Woken::TakenOver(Takeover { same_host: true }),
                 },
+                () = self.turnover.changed() => return Woken::Policies,
                 () = &mut timer => return Woken::Timer,
                 () = &mut quiet, if loud => {
                     busy.set(false);
@@ -169,6 +194,7 @@ impl LogTask {
         }
         if let Some(seq) = acknowledged {
             self.server.committed();
+            self.turnover.progressed(&self.server, &self.key);
             let credit = self.server.registry.credit();
             let ack = wire::Ack { stream: self.stream, epoch: self.epoch, seq, credit };
             self.send(server_frame::Frame::Ack(ack)).await;
@@ -235,8 +261,12 @@ impl LogTask {
 }
 
 /// One turn of the opening.
-fn step(mut receiving: Receiving, inputs: Vec<Input>, timer: bool) -> (Receiving, Vec<Output>) {
+fn step(mut receiving: Receiving, inputs: Vec<Input>, timer: bool, successor: Option<Successor>) -> Stepped {
     let mut outputs = Vec::new();
+    let replaced = successor.map(|successor| {
+        let replaced = receiving.replace(&successor, &mut outputs);
+        (successor, replaced)
+    });
     let mut beat = false;
     for input in inputs {
         match input {
@@ -254,5 +284,8 @@ fn step(mut receiving: Receiving, inputs: Vec<Input>, timer: bool) -> (Receiving
     if timer {
         receiving.tick(&mut outputs);
     }
-    (receiving, outputs)
+    (receiving, outputs, replaced)
 }
+
+/// What a turn comes to; with what was to take over, and whether it does.
+type Stepped = (Receiving, Vec<Output>, Option<(Successor, Result<(), String>)>);

@@ -11,6 +11,8 @@ mod receiving;
 mod registry;
 mod session;
 mod settle;
+mod standing;
+mod turnover;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -22,9 +24,12 @@ use tokio::sync::watch;
 pub use self::ended::{Ended, LogFinished, StaysInStore, ending_name};
 use self::registry::Registry;
 use self::session::Session;
+use self::standing::Standings;
 use crate::clock::{Clock, SystemClock};
 use crate::names::SiteName;
-use crate::policy::{Component, Engine, Kind, PolicyError, ReceiverPolicy};
+use crate::policy::set::{Origin, PolicyEvent, PolicySet, Reloaded};
+use crate::policy::{Admission, Battery, Engine, PolicyError, ReceiverPolicy};
+use crate::source::Watcher;
 use crate::store::{Durability, Store, StoreError};
 use crate::transport::FrameSender;
 use crate::wire::{ServerFrame, SiteFrame};
@@ -79,13 +84,16 @@ impl Peer {
     }
 }
 
+type OnPolicy = Box<dyn Fn(&PolicyEvent) + Send + Sync>;
 type OnEnded = Box<dyn Fn(&Ended) + Send + Sync>;
 
 /// What a server is made of; see [`Server::builder`].
 pub struct ServerBuilder {
     store: PathBuf,
     durability: Durability,
-    policy: Option<PathBuf>,
+    policies: Origin,
+    battery: Option<Arc<dyn Battery>>,
+    on_policy: Option<OnPolicy>,
     cache: Option<PathBuf>,
     idle_timeout: Duration,
     late_grace: Duration,
@@ -103,7 +111,27 @@ impl ServerBuilder {
 
     /// A receiver policy from a file instead of the built-in one.
     pub fn policy(mut self, file: impl Into<PathBuf>) -> Self {
-        self.policy = Some(file.into());
+        self.policies = Origin::File(file.into(), Vec::new());
+        self
+    }
+
+    /// Where receiver policies come from: one for all logs, or a directory that assigns them. They are watched, and streams
+    /// go over to what changes there; default: the built-in one.
+    pub fn policies(mut self, origin: Origin) -> Self {
+        self.policies = origin;
+        self
+    }
+
+    /// What each component is tried with before streams use it; default: nothing.
+    pub fn battery(mut self, battery: impl Battery) -> Self {
+        self.battery = Some(Arc::new(battery));
+        self
+    }
+
+    /// Called with everything that happens to policies, from the threads where it happens: it must not wait. All of it
+    /// is in the program's log, too.
+    pub fn on_policy(mut self, told: impl Fn(&PolicyEvent) + Send + Sync + 'static) -> Self {
+        self.on_policy = Some(Box::new(told));
         self
     }
 
@@ -148,12 +176,21 @@ impl ServerBuilder {
             return Err(ServerError::Setting("the idle timeout is 0: give a time like 30s".into()));
         }
         let engine = Engine::new(self.cache).map_err(ServerError::Engine)?;
-        let component = match &self.policy {
-            Some(file) => Component::read(&engine, file, Kind::Receiver)?,
-            None => Component::embedded(&engine, Kind::Receiver)?,
+        let on_policy = self.on_policy;
+        let told = move |event: &PolicyEvent| {
+            event.log();
+            if let Some(on_policy) = &on_policy {
+                on_policy(event);
+            }
         };
+        let policies = PolicySet::load(self.policies, Admission::new(engine, self.battery), Arc::new(told))?;
+        match Watcher::new() {
+            Ok(watcher) => policies.watch(&watcher),
+            Err(error) => tracing::warn!("policies are read again when told to only: {error}"),
+        }
         let inner = Inner {
-            policy: ReceiverPolicy::link(&engine, &component)?,
+            policies,
+            standings: Standings::default(),
             store: Store::open(&self.store, self.durability)?,
             directory: self.store,
             idle_timeout: self.idle_timeout,
@@ -180,7 +217,9 @@ pub struct Server {
 pub(crate) struct Inner {
     store: Store,
     directory: PathBuf,
-    policy: ReceiverPolicy,
+    policies: Arc<PolicySet<ReceiverPolicy>>,
+    /// Logs whose policies have failed.
+    standings: Standings,
     idle_timeout: Duration,
     late_grace: Duration,
     on_ended: OnEnded,
@@ -197,7 +236,9 @@ impl Server {
         ServerBuilder {
             store: store.into(),
             durability: Durability::Process,
-            policy: None,
+            policies: Origin::BuiltIn,
+            battery: None,
+            on_policy: None,
             cache: None,
             idle_timeout: IDLE_TIMEOUT,
             late_grace: LATE_GRACE,
@@ -216,6 +257,12 @@ impl Server {
         to_site: FrameSender<ServerFrame>,
     ) {
         Session { server: self.inner.clone(), to_site }.run(peer, from_site).await;
+    }
+
+    /// Reads the policies again, now. What does not pass every stage changes nothing. Streams go over to what changed, one
+    /// by one. Blocks: on files, and while a component is compiled.
+    pub fn reload_policies(&self) -> Result<Reloaded, PolicyError> {
+        self.inner.policies.reload()
     }
 
     /// Changes whenever something was stored.

@@ -7,6 +7,7 @@ use tracing::warn;
 
 use super::Inner;
 use super::receiving::Receiving;
+use super::standing::ServerPolicy;
 use crate::names::{JobName, LogKey, LogName, SiteName};
 use crate::policy::{Caller, Refusal};
 use crate::store::{StoreError, StoredLog};
@@ -17,6 +18,9 @@ pub struct Opening {
     pub key: LogKey,
     pub log: Arc<StoredLog>,
     pub receiving: Receiving,
+    pub policy: ServerPolicy,
+    /// What the policy was told of the site.
+    pub caller: Caller,
     /// What the site is told.
     pub opened: wire::Opened,
     /// Whether the same run of the site had it open before.
@@ -31,11 +35,11 @@ pub struct NotOpened {
 }
 
 impl NotOpened {
-    fn never(words: impl ToString) -> Self {
+    pub fn never(words: impl ToString) -> Self {
         Self { words: words.to_string(), retry_after: None }
     }
 
-    fn later(words: impl ToString, after: Option<u64>) -> Self {
+    pub fn later(words: impl ToString, after: Option<u64>) -> Self {
         Self { words: words.to_string(), retry_after: Some(after.unwrap_or(0)) }
     }
 }
@@ -67,6 +71,7 @@ impl Inner {
                 )));
             }
         }
+        let assigned = self.policy_of(&key)?;
         let caller = Caller {
             site: key.site.to_string(),
             job: key.job.to_string(),
@@ -75,14 +80,15 @@ impl Inner {
             policy_digest: format!("sha256:{}", crate::policy::hex(&open.policy_digest)),
             stored: before.stored,
             idle_timeout: u64::try_from(self.idle_timeout.as_nanos()).unwrap_or(u64::MAX),
-            custom: Vec::new(),
+            custom: assigned.custom.to_vec(),
         };
-        let (policy, terms) = match self.policy.accept(self.clock.clone(), &caller) {
+        let (policy, terms) = match assigned.policy.accept(self.clock.clone(), &caller) {
             Ok(Ok(accepted)) => accepted,
             Ok(Err(Refusal::Never(words))) => return Err(NotOpened::never(words)),
             Ok(Err(Refusal::Later(after, why))) => return Err(NotOpened::later(why, after)),
             Err(fault) => {
                 warn!("{key}: {fault}");
+                self.struck(&key, &assigned, &fault.to_string());
                 return Err(NotOpened::later(fault, None));
             }
         };
@@ -100,6 +106,7 @@ impl Inner {
             ended: before.end.as_ref().is_some_and(sites_word),
         };
         let receiving = Receiving::new(log.clone(), policy, self.clock.clone(), &state, terms.idle_timeout);
-        Ok(Opening { key, log, receiving, opened, same_stream: before.instance == open.instance })
+        let same_stream = before.instance == open.instance;
+        Ok(Opening { key, log, receiving, policy: assigned, caller, opened, same_stream })
     }
 }

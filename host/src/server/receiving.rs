@@ -9,8 +9,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use tracing::warn;
 
+use super::turnover::Successor;
 use crate::clock::Clock;
-use crate::policy::{Fault, ReceiverInstance, ReceiverNext, ReceiverWake, limits};
+use crate::policy::{Fault, ReceiverInstance, ReceiverNext, ReceiverWake, Refusal, Verdict, limits};
 use crate::store::{Batch, CommitError, LogState, StoreError, StoredLog};
 use crate::wire::{self, EndKind, compression};
 
@@ -37,6 +38,12 @@ pub enum Output {
 pub struct Receiving {
     log: Arc<StoredLog>,
     policy: ReceiverInstance,
+    /// The instance before, until this one has done its first step.
+    predecessor: Option<ReceiverInstance>,
+    /// Whether the opening is spent by a fault of the policy.
+    policy_failed: bool,
+    /// How a policy on trial did.
+    tried: Option<Result<(), String>>,
     clock: Arc<dyn Clock>,
     epoch: u64,
     idle_timeout: u64,
@@ -71,6 +78,9 @@ impl Receiving {
         Self {
             log,
             policy,
+            predecessor: None,
+            policy_failed: false,
+            tried: None,
             clock,
             epoch: state.epoch,
             idle_timeout,
@@ -111,6 +121,55 @@ impl Receiving {
     /// Ends the policy's part: what becomes of the log.
     pub fn into_policy(self) -> ReceiverInstance {
         self.policy
+    }
+
+    /// Asks another policy whether it takes the stream as it stands; if so, it does the next step. An error says why not;
+    /// a refusal also ends the opening, so that the site hears it when it opens the stream again.
+    pub fn replace(&mut self, successor: &Successor, out: &mut Vec<Output>) -> Result<(), String> {
+        let caller = crate::policy::Caller { stored: self.stored, ..successor.caller.clone() };
+        match successor.policy.policy.accept(self.clock.clone(), &caller) {
+            Ok(Ok((instance, terms))) => {
+                let before = std::mem::replace(&mut self.policy, instance);
+                // One that is on trial itself was never the stream's.
+                self.predecessor.get_or_insert(before);
+                self.idle_timeout = terms.idle_timeout;
+                self.timer = None;
+                Ok(())
+            }
+            Ok(Err(Refusal::Never(words) | Refusal::Later(_, words))) => {
+                self.spent(format!("the server's new policy does not take the stream: {words}"), out);
+                Err(words)
+            }
+            Err(fault) => Err(fault.to_string()),
+        }
+    }
+
+    /// Whether the opening is spent by a fault of the policy.
+    pub fn policy_failed(&self) -> bool {
+        self.policy_failed
+    }
+
+    /// How the first step of a policy that took over went, once.
+    pub fn tried(&mut self) -> Option<Result<(), String>> {
+        self.tried.take()
+    }
+
+    /// One step of the policy, or of the one before it, where this one has just taken over and fails.
+    fn run_policy(&mut self, wake: ReceiverWake, stored: u64) -> Result<Verdict, Fault> {
+        let again = self.predecessor.as_ref().map(|_| wake.clone());
+        let stepped = self.policy.step(wake, stored);
+        match (stepped, self.predecessor.take(), again) {
+            (Err(fault), Some(before), Some(wake)) => {
+                self.tried = Some(Err(fault.to_string()));
+                self.policy = before;
+                self.policy.step(wake, stored).inspect_err(|_| self.policy_failed = true)
+            }
+            (Ok(verdict), Some(_), _) => {
+                self.tried = Some(Ok(()));
+                Ok(verdict)
+            }
+            (stepped, ..) => stepped.inspect_err(|_| self.policy_failed = true),
+        }
     }
 
     /// Takes a frame; it is worked on by [`go_on`](Self::go_on).
@@ -226,7 +285,7 @@ impl Receiving {
     /// One step of the policy whose result goes into the batch.
     fn decide(&mut self, wake: ReceiverWake, batch: &mut Batch) -> Result<(), Fault> {
         let staged: u64 = batch.data.iter().map(|data| data.len() as u64).sum();
-        let verdict = self.policy.step(wake, self.stored + staged)?;
+        let verdict = self.run_policy(wake, self.stored + staged)?;
         batch.data.extend(verdict.staged);
         batch.dropped.extend(verdict.dropped);
         match verdict.next {
@@ -319,7 +378,7 @@ impl Receiving {
         if self.over {
             return;
         }
-        match self.policy.step(wake, self.stored) {
+        match self.run_policy(wake, self.stored) {
             Ok(verdict) => match verdict.next {
                 ReceiverNext::Wait(timer) => self.timer = timer,
                 ReceiverNext::Close(kind, reason) => self.close(kind, reason, out),

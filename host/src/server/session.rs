@@ -14,6 +14,7 @@ use super::log_task::{Input, LogTask};
 use super::opening::{NotOpened, Opening};
 use super::receiving::Receiving;
 use super::registry::LARGEST_CREDIT;
+use super::turnover::Turnover;
 use super::{Inner, Peer};
 use crate::names::SiteName;
 use crate::policy::limits;
@@ -159,7 +160,7 @@ fn prepare(
     to_site: FrameSender<ServerFrame>,
 ) -> Result<(wire::Opened, Feed, LogTask, Receiving), NotOpened> {
     let instance = open.instance.clone();
-    let Opening { key, log, receiving, opened, same_stream } = server.open(site, open)?;
+    let Opening { key, log, receiving, policy, caller, opened, same_stream } = server.open(site, open)?;
     let takeover = server.registry.enter(&key, opened.epoch, &instance);
     let (input, from_session) = mpsc::unbounded_channel();
     let waiting = Arc::new(AtomicU64::new(0));
@@ -176,6 +177,7 @@ fn prepare(
         to_site,
         takeover,
         same_stream,
+        turnover: Turnover::new(server, policy, caller),
     };
     Ok((opened, feed, task, receiving))
 }

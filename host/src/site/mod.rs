@@ -33,7 +33,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::names::{JobName, LogName, NameError, SiteName};
 use crate::policy::set::{Origin, PolicyEvent, PolicySet, Reloaded};
 use crate::policy::{Admission, Battery, Engine, PolicyError, Settings};
-use crate::source::{AnchorKey, LogSource, SourceError, Subscription, WatchError, Watcher};
+use crate::source::{AnchorKey, LogSource, SourceError, WatchError, Watcher};
 use crate::transport::Transport;
 
 /// How often a site is heard at least, unless it is set.
@@ -173,7 +173,7 @@ impl SiteBuilder {
         };
         let policies = PolicySet::load(self.policies, Admission::new(engine, self.battery), Arc::new(told))?;
         let watcher = Watcher::new()?;
-        let policies_watched = policies.watch(&watcher);
+        policies.watch(&watcher);
         let secret = self
             .anchor_secret
             .unwrap_or_else(|| self.site.as_ref().map_or_else(Vec::new, |site| site.as_str().as_bytes().to_vec()));
@@ -188,7 +188,6 @@ impl SiteBuilder {
         let inner = Inner {
             link,
             policies,
-            _policies_watched: policies_watched,
             turns: Turns::default(),
             audit: self.audit,
             watcher,
@@ -218,7 +217,6 @@ pub struct Site {
 struct Inner {
     link: mpsc::UnboundedSender<Request>,
     policies: Arc<SitePolicies>,
-    _policies_watched: Option<Subscription>,
     turns: Turns,
     audit: Option<Arc<Audit>>,
     watcher: Arc<Watcher>,

@@ -6,7 +6,7 @@ mod watching;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use tokio::sync::watch;
 
@@ -18,6 +18,7 @@ use super::admission::{Admission, Admitted, Applicant, Custom, Linked};
 use super::component::Digest;
 use super::error::PolicyError;
 use super::trust::{PublicKey, Trust, signature_file};
+use crate::source::Subscription;
 
 /// Good policies that are remembered of one rule: the one before the last may be as broken as the last.
 const REMEMBERED: usize = 4;
@@ -146,6 +147,8 @@ pub struct PolicySet<P> {
     good: Mutex<HashMap<String, Vec<Assigned<P>>>>,
     /// What the files looked like when they were read last, well or not. One reads at a time.
     read: Mutex<Stamps>,
+    /// Keeps the directory watched.
+    watched: OnceLock<Subscription>,
     told: Told,
 }
 
@@ -157,7 +160,9 @@ impl<P: Linked> PolicySet<P> {
         let assignment = assignment?;
         let current = watch::Sender::new(Arc::new(assignment));
         let read = read.now_of(named);
-        Ok(Arc::new(Self { origin, admission, current, good: Mutex::default(), read: Mutex::new(read), told }))
+        told(&PolicyEvent::Loaded { policies: current.borrow().policies() });
+        let (good, read, watched) = (Mutex::default(), Mutex::new(read), OnceLock::new());
+        Ok(Arc::new(Self { origin, admission, current, good, read, watched, told }))
     }
 
     /// What is in use now, and a way to learn when that changes.

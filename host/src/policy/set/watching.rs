@@ -13,7 +13,7 @@ use tokio::sync::Notify;
 
 use super::PolicySet;
 use crate::policy::admission::Linked;
-use crate::source::{Subscription, Watcher};
+use crate::source::Watcher;
 
 /// For how long files must stay the same before they are read.
 const SETTLE: Duration = Duration::from_millis(300);
@@ -76,14 +76,15 @@ impl Stamps {
 }
 
 impl<P: Linked> PolicySet<P> {
-    /// Watches the policies until the set is dropped, on the current tokio runtime. None where they are built in.
-    pub fn watch(self: &Arc<Self>, watcher: &Arc<Watcher>) -> Option<Subscription> {
-        let directory = self.origin.directory()?;
+    /// Watches the policies until the set is dropped, on the current tokio runtime. Built-in ones don't change.
+    pub fn watch(self: &Arc<Self>, watcher: &Arc<Watcher>) {
+        let Some(directory) = self.origin.directory() else { return };
         let changed = Arc::new(Notify::new());
         let wake = changed.clone();
         let subscription = watcher.subscribe(directory, move || wake.notify_one());
-        tokio::spawn(follow(Arc::downgrade(self), changed));
-        Some(subscription)
+        if self.watched.set(subscription).is_ok() {
+            tokio::spawn(follow(Arc::downgrade(self), changed));
+        }
     }
 }
 
