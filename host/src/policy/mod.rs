@@ -18,6 +18,8 @@ pub mod limits;
 mod receiver;
 pub mod set;
 mod streamer;
+#[cfg(test)]
+pub(crate) mod testing;
 pub mod trust;
 
 pub use admission::{Admission, Admitted, Applicant, Battery, Custom, Linked};

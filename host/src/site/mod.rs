@@ -12,6 +12,8 @@ mod keeper;
 mod link;
 mod outcome;
 mod stream;
+#[cfg(test)]
+mod tests;
 mod turnover;
 
 use std::path::{Path, PathBuf};

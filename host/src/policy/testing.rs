@@ -1,0 +1,33 @@
+//! Components for tests.
+
+use std::path::Path;
+use std::sync::OnceLock;
+
+use guest_build::GuestBuild;
+
+/// A streamer that numbers lines, carries the number on, and fails when its settings say so; see its crate.
+pub fn numbering() -> &'static [u8] {
+    static BUILT: OnceLock<Vec<u8>> = OnceLock::new();
+    BUILT.get_or_init(|| {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+        let built = GuestBuild::new(root, &root.join("target")).unwrap().build("fedtail-guest-numbering");
+        built.unwrap().component().to_vec()
+    })
+}
+
+/// The built-in streamer.
+pub static STREAMER: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/streamer.wasm"));
+/// The built-in receiver.
+pub static RECEIVER: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/receiver.wasm"));
+
+/// The same component with another digest: a custom section, which changes nothing, is put behind it.
+pub fn variant(component: &[u8], mark: u8) -> Vec<u8> {
+    [component, &[0, 3, 1, b'v', mark]].concat()
+}
+
+/// Puts a file in place in one step, as editors and installers do.
+pub fn replace(file: &Path, bytes: impl AsRef<[u8]>) {
+    let draft = file.with_extension("draft");
+    std::fs::write(&draft, bytes).unwrap();
+    std::fs::rename(&draft, file).unwrap();
+}
