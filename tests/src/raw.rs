@@ -44,7 +44,7 @@ impl Raw {
     pub fn hello(&mut self, version: u32, site: &str) -> Option<server_frame::Frame> {
         let hello = wire::Hello { version, software: "a test".into(), site: site.into() };
         self.send(site_frame::Frame::Hello(hello));
-        self.next()
+        self.answer()
     }
 
     /// Opens stream 1 for a log, heard every second at least, and returns the answer.
@@ -57,7 +57,7 @@ impl Raw {
             liveness_interval_ns: 1_000_000_000,
             policy_digest: vec![0; 32].into(),
         }));
-        self.next()
+        self.answer()
     }
 
     /// Sends one frame.
@@ -67,9 +67,9 @@ impl Raw {
     }
 
     /// The next frame of the server; none if it has ended the connection.
-    pub fn next(&mut self) -> Option<server_frame::Frame> {
-        let next = self.runtime.block_on(async { tokio::time::timeout(PATIENCE, self.from_server.message()).await });
-        let frame = next.unwrap_or_else(|_| panic!("no frame came within {PATIENCE:?}"));
+    pub fn answer(&mut self) -> Option<server_frame::Frame> {
+        let answer = self.runtime.block_on(async { tokio::time::timeout(PATIENCE, self.from_server.message()).await });
+        let frame = answer.unwrap_or_else(|_| panic!("no frame came within {PATIENCE:?}"));
         frame.expect("the connection holds")?.frame
     }
 }

@@ -8,6 +8,7 @@ mod link;
 mod names;
 mod once;
 mod policy;
+mod reading;
 mod refusals;
 mod rotation;
 mod run;

@@ -66,7 +66,7 @@ fn a_connection_that_does_not_greet_once_is_refused() {
     let answer = rude.open("job-1", "log.txt");
     let Some(server_frame::Frame::Refused(refused)) = answer else { panic!("{answer:?}") };
     assert_eq!(refused.reason, "the connection did not begin with a greeting");
-    assert!(rude.next().is_none(), "nothing follows");
+    assert!(rude.answer().is_none(), "nothing follows");
 
     let mut twice = Raw::greeted(server.address, "site-1");
     let answer = twice.hello(wire::VERSION, "site-2");
@@ -93,7 +93,7 @@ fn frames_of_no_stream_are_passed_over() {
     let Some(server_frame::Frame::Opened(opened)) = raw.open("job-1", "log.txt") else { panic!("it is opened") };
     raw.send(site_frame::Frame::Data(data(opened.epoch + 1)));
     raw.send(site_frame::Frame::End(wire::End { stream: 1, epoch: opened.epoch, ..Default::default() }));
-    let answer = raw.next();
+    let answer = raw.answer();
     let Some(server_frame::Frame::Closed(closed)) = answer else { panic!("{answer:?}") };
     assert_eq!((closed.kind(), closed.stored), (wire::EndKind::Complete, 0));
     assert_eq!(server.ended("job-1/site-1/log.txt", "complete"), "complete, 0 bytes");
