@@ -29,7 +29,8 @@ pub use engine::Engine;
 pub use error::{Fault, PolicyError};
 pub use guest::Time;
 pub use receiver::{
-    Caller, Disposition, ReceiverInstance, ReceiverNext, ReceiverPolicy, ReceiverWake, Refusal, Terms, Verdict,
+    Caller, Disposition, Others, ReceiverInstance, ReceiverNext, ReceiverPolicy, ReceiverWake, Refusal, Terms, Totals,
+    Verdict,
 };
 pub use streamer::{
     Next, ParkedInstance, Progress, SendError, Settings, Source, SourceFault, StreamerHost, StreamerInstance,

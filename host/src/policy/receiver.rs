@@ -1,12 +1,13 @@
 //! A receiver policy: linked once, then one instance per stream.
 
+use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use wasmtime::component::{HasSelf, Linker, Resource};
 
 use super::bindings::receiver::exports::fedtail::policy::receiving;
-use super::bindings::receiver::fedtail::policy::log_sink;
+use super::bindings::receiver::fedtail::policy::{log_sink, usage};
 use super::bindings::receiver::{ReceiverPolicy as Bindings, ReceiverPolicyPre};
 use super::chunk::Chunk;
 use super::component::{Component, Digest};
@@ -40,6 +41,38 @@ pub struct Caller {
     pub idle_timeout: u64,
     /// The server's own settings for the policy.
     pub custom: Vec<(String, String)>,
+    /// What else the store has.
+    pub others: Others,
+}
+
+/// What a store has of one site and job.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// How many logs.
+    pub logs: u32,
+    /// How many bytes.
+    pub bytes: u64,
+}
+
+/// Tells what the store has now of a stream's site and job, without the stream's own log. By default, nothing.
+#[derive(Clone, Default)]
+pub struct Others(Option<Arc<dyn Fn() -> Totals + Send + Sync>>);
+
+impl Others {
+    /// Asks this each time.
+    pub fn new(ask: impl Fn() -> Totals + Send + Sync + 'static) -> Self {
+        Self(Some(Arc::new(ask)))
+    }
+
+    fn totals(&self) -> Totals {
+        self.0.as_ref().map_or_else(Totals::default, |ask| ask())
+    }
+}
+
+impl fmt::Debug for Others {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Others")
+    }
 }
 
 /// What the receiver agrees to.
@@ -107,6 +140,7 @@ pub enum Disposition {
 /// What one step stages; the host of a receiver instance.
 pub struct Staging {
     clock: Arc<dyn Clock>,
+    others: Others,
     stored: u64,
     /// Whether a step with data is running.
     open: bool,
@@ -157,7 +191,14 @@ impl ReceiverPolicy {
         caller: &Caller,
     ) -> Result<Result<(ReceiverInstance, Terms), Refusal>, Fault> {
         let stream = format!("{}/{}/{}", caller.job, caller.site, caller.log);
-        let staging = Staging { clock, stored: caller.stored, open: false, staged: Vec::new(), dropped: None };
+        let staging = Staging {
+            clock,
+            others: caller.others.clone(),
+            stored: caller.stored,
+            open: false,
+            staged: Vec::new(),
+            dropped: None,
+        };
         let mut store = guest::store(&self.engine, staging, self.digest, &stream);
         let bindings = self.linked.instantiate(&mut store).map_err(|e| match Fault::trap(&e) {
             Fault::Trapped(words) => Fault::Instantiate(words),
@@ -288,5 +329,13 @@ impl log_sink::Host for Guest<Staging> {
     fn size(&mut self) -> wasmtime::Result<u64> {
         self.call()?;
         Ok(self.host.stored)
+    }
+}
+
+impl usage::Host for Guest<Staging> {
+    fn others(&mut self) -> wasmtime::Result<usage::Totals> {
+        self.call()?;
+        let Totals { logs, bytes } = self.host.others.totals();
+        Ok(usage::Totals { logs, bytes })
     }
 }

@@ -135,6 +135,14 @@ impl ServerBuilder {
         self
     }
 
+    /// The policy's own settings.
+    pub fn policy_settings(mut self, settings: Vec<(String, String)>) -> Self {
+        if let Origin::File(_, own) = &mut self.policies {
+            *own = settings;
+        }
+        self
+    }
+
     /// Where compiled policies are kept, a directory private to this user. Without it they are compiled at each start.
     pub fn cache(mut self, directory: Option<PathBuf>) -> Self {
         self.cache = directory;

@@ -9,7 +9,7 @@ use super::Inner;
 use super::receiving::Receiving;
 use super::standing::ServerPolicy;
 use crate::names::{JobName, LogKey, LogName, SiteName};
-use crate::policy::{Caller, Refusal};
+use crate::policy::{Caller, Others, Refusal, Totals};
 use crate::store::{StoreError, StoredLog};
 use crate::wire;
 
@@ -81,6 +81,7 @@ impl Inner {
             stored: before.stored,
             idle_timeout: u64::try_from(self.idle_timeout.as_nanos()).unwrap_or(u64::MAX),
             custom: assigned.custom.to_vec(),
+            others: self.others(&key),
         };
         let (policy, terms) = match assigned.policy.accept(self.clock.clone(), &caller) {
             Ok(Ok(accepted)) => accepted,
@@ -108,5 +109,19 @@ impl Inner {
         let receiving = Receiving::new(log.clone(), policy, self.clock.clone(), &state, terms.idle_timeout);
         let same_stream = before.instance == open.instance;
         Ok(Opening { key, log, receiving, policy: assigned, caller, opened, same_stream })
+    }
+
+    /// What the store has of the site and job of a log, without it. What can't be read counts as nothing: it is said
+    /// when its own stream opens.
+    fn others(&self, key: &LogKey) -> Others {
+        let (store, key) = (self.store.clone(), key.clone());
+        Others::new(move || {
+            let keys = store.logs_of(&key.job, &key.site).unwrap_or_default();
+            let logs = keys.iter().filter(|other| **other != key).filter_map(|other| store.log(other).ok());
+            logs.fold(Totals::default(), |totals, log| Totals {
+                logs: totals.logs.saturating_add(1),
+                bytes: totals.bytes.saturating_add(log.state().stored),
+            })
+        })
     }
 }

@@ -47,16 +47,18 @@ pub(super) fn logs(disk: &dyn Disk) -> std::io::Result<Vec<LogKey>> {
 /// The same of one job.
 pub(super) fn logs_of(disk: &dyn Disk, job: &JobName) -> std::io::Result<Vec<LogKey>> {
     let mut keys = Vec::new();
-    let own = Path::new(OWN).join(job);
-    for site in names(disk, &own)? {
+    for site in names(disk, &Path::new(OWN).join(job))? {
         let Ok(site) = SiteName::new(site) else { continue };
-        for log in names(disk, &own.join(&site))? {
-            let Ok(log) = LogName::new(log) else { continue };
-            keys.push(LogKey { job: job.clone(), site: site.clone(), log });
-        }
+        keys.append(&mut logs_of_site(disk, job, &site)?);
     }
     keys.sort();
     Ok(keys)
+}
+
+/// The same of one site of a job, in no order.
+pub(super) fn logs_of_site(disk: &dyn Disk, job: &JobName, site: &SiteName) -> std::io::Result<Vec<LogKey>> {
+    let logs = names(disk, &Path::new(OWN).join(job).join(site))?.into_iter().filter_map(|log| LogName::new(log).ok());
+    Ok(logs.map(|log| LogKey { job: job.clone(), site: site.clone(), log }).collect())
 }
 
 /// The names in a directory. None where there is no such directory: it can go between two looks, and a store that nobody

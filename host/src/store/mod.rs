@@ -46,7 +46,7 @@ pub use log::{Batch, Committed, StoredLog};
 pub use reader::{LogReader, Reader};
 pub use state::LogState;
 
-use crate::names::LogKey;
+use crate::names::{JobName, LogKey, SiteName};
 
 use boot::Boot;
 use disk::{Disk, RealDisk};
@@ -154,6 +154,12 @@ impl Store {
     /// All logs that were ever opened, in order.
     pub fn logs(&self) -> Result<Vec<LogKey>, StoreError> {
         layout::logs(&*self.shared.disk).map_err(self.shared.failed("list", Path::new(layout::OWN)))
+    }
+
+    /// The logs of one job and site that were ever opened, in no order.
+    pub fn logs_of(&self, job: &JobName, site: &SiteName) -> Result<Vec<LogKey>, StoreError> {
+        let listed = layout::logs_of_site(&*self.shared.disk, job, site);
+        listed.map_err(self.shared.failed("list", Path::new(layout::OWN)))
     }
 
     /// Where a log's data file is, for messages.

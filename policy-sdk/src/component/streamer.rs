@@ -1,61 +1,39 @@
-//! The component around the policy: it translates between the contract's bindings and the policy's own types.
+//! A streamer policy as a component.
 
-use std::cell::Cell;
+use super::bindings::streamer::exports::fedtail::policy::tailing;
+use super::bindings::streamer::fedtail::policy::{chunks, clock, diagnostics, gaps, log_source, transport};
+use crate::host::{self, Content, Host, Nanos};
+use crate::{Policy, streamer};
 
-use crate::host::{self, Host, Nanos};
-use crate::streamer::{self, Streamer};
-use bindings::exports::fedtail::policy::tailing;
-use bindings::fedtail::policy::{chunks, clock, diagnostics, gaps, log_source, transport};
-
-/// The generated glue is the one place where the crate can't do without unsafe code.
-#[allow(unsafe_code)]
-mod bindings {
-    use super::Component;
-    wit_bindgen::generate!({ path: "../wit/0.1.0", world: "streamer-policy" });
-    export!(Component);
+/// Starts a policy on the component's imports.
+pub fn start<P: Policy<Site>>(settings: tailing::Settings) -> Result<P, String> {
+    let settings = streamer::Settings {
+        poll_interval: settings.poll_interval,
+        max_chunk_size: settings.max_chunk_size,
+        once: settings.once,
+        custom: settings.custom,
+    };
+    P::start(Site, settings)
 }
 
-struct Component;
-
-thread_local! {
-    /// The one stream of this instance, once it is started.
-    static POLICY: Cell<Option<Streamer<Site>>> = const { Cell::new(None) };
-}
-
-impl tailing::Guest for Component {
-    fn start(settings: tailing::Settings) -> Result<(), String> {
-        let policy = Streamer::start(streamer::Settings {
-            poll_interval: settings.poll_interval,
-            max_chunk_size: settings.max_chunk_size,
-            once: settings.once,
-            custom: settings.custom,
-        })?;
-        POLICY.set(Some(policy));
-        Ok(())
-    }
-
-    fn step(wake: tailing::Wake) -> Result<tailing::Next, String> {
-        let wake = match wake {
-            tailing::Wake::Connected(_) => streamer::Wake::Connected,
-            tailing::Wake::Changed => streamer::Wake::Changed,
-            tailing::Wake::Writable => streamer::Wake::Writable,
-            tailing::Wake::Timer => streamer::Wake::Timer,
-            tailing::Wake::Stop => streamer::Wake::Stop,
-            tailing::Wake::Other(_) => streamer::Wake::Other,
-        };
-        // Taken out and put back: a component is never re-entered, and this way there is no borrow that could panic.
-        let mut policy = POLICY.take().ok_or("the policy was stepped before it was started")?;
-        let next = policy.step(&mut Site, wake);
-        POLICY.set(Some(policy));
-        Ok(match next? {
-            streamer::Next::Wait(instant) => tailing::Next::Wait(instant),
-            streamer::Next::Finished => tailing::Next::Finished,
-        })
-    }
+/// Steps a policy.
+pub fn step<P: Policy<Site>>(policy: &mut P, wake: tailing::Wake) -> Result<tailing::Next, String> {
+    let wake = match wake {
+        tailing::Wake::Connected(_) => streamer::Wake::Connected,
+        tailing::Wake::Changed => streamer::Wake::Changed,
+        tailing::Wake::Writable => streamer::Wake::Writable,
+        tailing::Wake::Timer => streamer::Wake::Timer,
+        tailing::Wake::Stop => streamer::Wake::Stop,
+        tailing::Wake::Other(_) => streamer::Wake::Other,
+    };
+    Ok(match policy.step(wake)? {
+        streamer::Next::Wait(instant) => tailing::Next::Wait(instant),
+        streamer::Next::Finished => tailing::Next::Finished,
+    })
 }
 
 /// The host, through the component's imports.
-struct Site;
+pub struct Site;
 
 impl Host for Site {
     type File = log_source::LogFile;
@@ -108,6 +86,24 @@ impl Host for Site {
             host::Level::Warn => diagnostics::Level::Warn,
         };
         diagnostics::say(level, words);
+    }
+}
+
+impl Content for Site {
+    fn bytes(&mut self, chunk: &Self::Chunk) -> Vec<u8> {
+        chunk.bytes()
+    }
+
+    fn chunk(&mut self, bytes: &[u8]) -> Self::Chunk {
+        chunks::Chunk::new(bytes)
+    }
+
+    fn send_part(&mut self, data: &Self::Chunk) -> Result<(), host::SendError> {
+        transport::send_part(data).map_err(send_error)
+    }
+
+    fn skip(&mut self, file: &Self::File, reached: u64) -> Result<(), host::SendError> {
+        transport::skip(file, reached).map_err(send_error)
     }
 }
 

@@ -48,6 +48,21 @@ pub trait Host {
     fn say(&mut self, level: Level, words: &str);
 }
 
+/// What a policy needs beside [`Host`] that looks at bytes, or makes others of them.
+pub trait Content: Host {
+    /// A copy of a chunk's bytes.
+    fn bytes(&mut self, chunk: &Self::Chunk) -> Vec<u8>;
+
+    /// A chunk of the policy's own bytes; at most as many as `max_chunk_size` of the settings.
+    fn chunk(&mut self, bytes: &[u8]) -> Self::Chunk;
+
+    /// Adds bytes to the range that the next `send` or `skip` ends. All of a range is stored, or nothing.
+    fn send_part(&mut self, data: &Self::Chunk) -> Result<(), SendError>;
+
+    /// Moves the position over bytes that are not let out, ending the range like `send` with no bytes.
+    fn skip(&mut self, file: &Self::File, reached: u64) -> Result<(), SendError>;
+}
+
 /// What comes next in the source.
 #[derive(Debug)]
 pub enum Successor<File, Gap> {
