@@ -2,7 +2,7 @@
 
 /// Makes the crate's component of a streamer policy: `streamer!(MyLines)` of one that implements
 /// [`Lines`](crate::Lines), `streamer!(step MyPolicy<_>)` of one that implements [`Policy`](crate::Policy). At most one
-/// such macro in a crate. In a native build, and in tests, it does nothing.
+/// such macro in a crate. A native build only checks it.
 #[macro_export]
 macro_rules! streamer {
     (step $policy:ty) => {
@@ -41,11 +41,17 @@ macro_rules! streamer {
     };
     ($lines:ty) => {
         $crate::streamer!(step $crate::filter::Filter<$crate::component::streamer::Site, $lines>);
+
+        // A native build sees that it is a policy, and that it is used.
+        const _: () = {
+            const fn is_policy<P: $crate::Lines>() {}
+            is_policy::<$lines>()
+        };
     };
 }
 
 /// Makes the crate's component of a receiver policy that implements [`Gate`](crate::receiver::Gate). At most one such
-/// macro in a crate. In a native build, and in tests, it does nothing.
+/// macro in a crate. A native build only checks it.
 #[macro_export]
 macro_rules! receiver {
     ($gate:ty) => {
@@ -84,6 +90,12 @@ macro_rules! receiver {
             }
 
             bindings::export!(Component with_types_in bindings);
+        };
+
+        // A native build sees that it is a policy, and that it is used.
+        const _: () = {
+            const fn is_policy<P: $crate::receiver::Gate>() {}
+            is_policy::<$gate>()
         };
     };
 }
