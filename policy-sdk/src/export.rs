@@ -89,7 +89,7 @@ macro_rules! receiver {
                 }
             }
 
-            bindings::export!(Component with_types_in bindings);
+    bindings::export!(Component with_types_in bindings);
         };
 
         // A native build sees that it is a policy, and that it is used.

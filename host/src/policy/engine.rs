@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::cache::Cache;
 use super::limits;
@@ -11,6 +12,7 @@ use super::limits;
 pub struct Engine {
     pub(super) wasmtime: wasmtime::Engine,
     pub(super) cache: Arc<Cache>,
+    pub(super) step_time: Duration,
 }
 
 impl Engine {
@@ -33,7 +35,13 @@ impl Engine {
         let wasmtime = wasmtime::Engine::new(&config).map_err(|e| format!("the WebAssembly engine: {e:#}"))?;
         tick(&wasmtime)?;
         let cache = Arc::new(Cache::new(cache, &wasmtime));
-        Ok(Self { wasmtime, cache })
+        Ok(Self { wasmtime, cache, step_time: limits::STEP_TIME })
+    }
+
+    /// Gives a step less time than [`limits::STEP_TIME`], which is the most.
+    pub fn step_time(mut self, time: Duration) -> Self {
+        self.step_time = time.min(limits::STEP_TIME);
+        self
     }
 
     /// The directory where compiled components are kept for this user: `$XDG_CACHE_HOME/fedtail`, else

@@ -99,9 +99,7 @@ impl Fault {
     /// A trap in one line for a person: the root cause without wasmtime's backtrace.
     pub(super) fn trap(error: &wasmtime::Error) -> Self {
         let words = match error.downcast_ref::<wasmtime::Trap>() {
-            Some(wasmtime::Trap::Interrupt) => {
-                format!("a step took longer than {:?}", super::limits::STEP_TIME)
-            }
+            Some(wasmtime::Trap::Interrupt) => "a step took longer than it may".into(),
             Some(trap) => trap.to_string(),
             None => error.root_cause().to_string(),
         };

@@ -1,6 +1,7 @@
 //! What every instance has in its store, of either kind: handles, accounts, the clock's and the diagnostics' imports.
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use bytes::Bytes;
 use tracing::{debug, error, info, warn};
@@ -23,6 +24,7 @@ pub struct Guest<H> {
     account: Account,
     calls: u32,
     messages: u32,
+    step_time: Duration,
     /// Digest and stream, as messages show them.
     name: String,
 }
@@ -101,8 +103,16 @@ pub fn store<H: 'static>(engine: &Engine, host: H, digest: Digest, stream: &str)
         .instances(limits::INSTANCES)
         .build();
     let name = format!("{stream} policy {}", &digest.hex()[..12]);
-    let guest =
-        Guest { host: Lent(Some(host)), table, limits, account: Account::default(), calls: 0, messages: 0, name };
+    let guest = Guest {
+        host: Lent(Some(host)),
+        table,
+        limits,
+        account: Account::default(),
+        calls: 0,
+        messages: 0,
+        step_time: engine.step_time,
+        name,
+    };
     let mut store = wasmtime::Store::new(&engine.wasmtime, guest);
     store.limiter(|guest| &mut guest.limits);
     store.set_hostcall_fuel(limits::CALL_BYTES);
@@ -114,7 +124,7 @@ pub fn store<H: 'static>(engine: &Engine, host: H, digest: Digest, stream: &str)
 
 /// Gives the next call into the guest its whole budget of time, host calls and messages.
 pub fn fresh<H>(store: &mut wasmtime::Store<Guest<H>>) {
-    let ticks = limits::STEP_TIME.as_nanos().div_ceil(limits::EPOCH_TICK.as_nanos());
+    let ticks = store.data().step_time.as_nanos().div_ceil(limits::EPOCH_TICK.as_nanos());
     store.set_epoch_deadline(u64::try_from(ticks).unwrap_or(u64::MAX));
     let guest = store.data_mut();
     if guest.messages > limits::MESSAGES_PER_STEP {

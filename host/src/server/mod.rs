@@ -95,6 +95,7 @@ pub struct ServerBuilder {
     battery: Option<Arc<dyn Battery>>,
     on_policy: Option<OnPolicy>,
     cache: Option<PathBuf>,
+    step_time: Duration,
     idle_timeout: Duration,
     late_grace: Duration,
     on_ended: OnEnded,
@@ -143,6 +144,12 @@ impl ServerBuilder {
         self
     }
 
+    /// The longest that a step of the policy may take: at most, and by default, [`STEP_TIME`](crate::policy::limits::STEP_TIME).
+    pub fn step_time(mut self, time: Duration) -> Self {
+        self.step_time = time;
+        self
+    }
+
     /// Where compiled policies are kept, a directory private to this user. Without it they are compiled at each start.
     pub fn cache(mut self, directory: Option<PathBuf>) -> Self {
         self.cache = directory;
@@ -183,7 +190,7 @@ impl ServerBuilder {
         if self.idle_timeout.is_zero() {
             return Err(ServerError::Setting("the idle timeout is 0: give a time like 30s".into()));
         }
-        let engine = Engine::new(self.cache).map_err(ServerError::Engine)?;
+        let engine = Engine::new(self.cache).map_err(ServerError::Engine)?.step_time(self.step_time);
         let on_policy = self.on_policy;
         let told = move |event: &PolicyEvent| {
             event.log();
@@ -248,6 +255,7 @@ impl Server {
             battery: None,
             on_policy: None,
             cache: None,
+            step_time: crate::policy::limits::STEP_TIME,
             idle_timeout: IDLE_TIMEOUT,
             late_grace: LATE_GRACE,
             on_ended: Box::new(|_| {}),

@@ -77,6 +77,7 @@ pub struct SiteBuilder {
     on_policy: Option<OnPolicy>,
     audit: Option<Arc<Audit>>,
     cache: Option<PathBuf>,
+    step_time: Duration,
     liveness_interval: Duration,
     poll_interval: Duration,
     anchor_secret: Option<Vec<u8>>,
@@ -123,6 +124,12 @@ impl SiteBuilder {
         self
     }
 
+    /// The longest that a step of the policy may take: at most, and by default, [`STEP_TIME`](crate::policy::limits::STEP_TIME).
+    pub fn step_time(mut self, time: Duration) -> Self {
+        self.step_time = time;
+        self
+    }
+
     /// Where compiled policies are kept, a directory private to this user. Without it they are compiled at each start.
     pub fn cache(mut self, directory: Option<PathBuf>) -> Self {
         self.cache = directory;
@@ -161,7 +168,7 @@ impl SiteBuilder {
                 return Err(SiteError::Setting(format!("the {name} interval is 0: give a time like 10s or 500ms")));
             }
         }
-        let engine = Engine::new(self.cache).map_err(SiteError::Engine)?;
+        let engine = Engine::new(self.cache).map_err(SiteError::Engine)?.step_time(self.step_time);
         let (audit, on_policy) = (self.audit.clone(), self.on_policy);
         let told = move |event: &PolicyEvent| {
             event.log();
@@ -268,6 +275,7 @@ impl Site {
             on_policy: None,
             audit: None,
             cache: None,
+            step_time: crate::policy::limits::STEP_TIME,
             liveness_interval: LIVENESS_INTERVAL,
             poll_interval: POLL_INTERVAL,
             anchor_secret: None,

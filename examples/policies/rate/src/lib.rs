@@ -76,8 +76,7 @@ mod tests {
     #[test]
     fn after_the_burst_bytes_leave_at_the_rate_and_all_of_them_do() {
         let log = Log::new(vec![b'x'; 1000], 1 << 10, 0);
-        let mut rate =
-            Rate::start(log.clone(), settings(&[("bytes-per-second", "100"), ("burst", "200")])).unwrap();
+        let mut rate = Rate::start(log.clone(), settings(&[("bytes-per-second", "100"), ("burst", "200")])).unwrap();
         let sent = || log.sent().iter().map(|(bytes, _)| bytes.len() as u64).sum::<u64>();
         let (mut now, mut wake) = (0, Wake::Connected);
         loop {
