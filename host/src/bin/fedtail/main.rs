@@ -13,6 +13,7 @@ mod logging;
 mod ls;
 mod out;
 mod place;
+mod policy_settings;
 mod run;
 mod server;
 mod signals;

@@ -14,6 +14,7 @@ use serde::Deserialize;
 use crate::config::{self, Time};
 use crate::credentials;
 use crate::exit::{Exit, Failure};
+use crate::policy_settings::{self, Setting, Table};
 use crate::{out, signals};
 
 #[derive(Args, Deserialize)]
@@ -45,6 +46,14 @@ pub struct Options {
     /// A receiver policy instead of the built-in one.
     #[arg(long, value_name = "F.wasm")]
     policy: Option<PathBuf>,
+    /// A setting of the policy; its own documentation says which it has. Repeatable. In the file of --config they are
+    /// the table [policy-settings].
+    #[arg(long, value_name = "KEY=VALUE")]
+    #[serde(skip)]
+    policy_setting: Vec<Setting>,
+    #[arg(skip)]
+    #[serde(default)]
+    policy_settings: Table,
     /// After how much silence a stream is closed [default: 30s].
     #[arg(long, value_name = "TIME")]
     idle_timeout: Option<Time>,
@@ -78,6 +87,8 @@ impl Options {
             operator: config::list(self.operator, file.operator),
             site_names: config::list(self.site_names, file.site_names),
             policy: self.policy.or(file.policy),
+            policy_setting: self.policy_setting,
+            policy_settings: file.policy_settings,
             idle_timeout: self.idle_timeout.or(file.idle_timeout),
             late_grace: self.late_grace.or(file.late_grace),
             durability: self.durability.or(file.durability),
@@ -110,8 +121,9 @@ pub async fn run(options: Options) -> Result<Exit, Failure> {
             Some(Outlives::Process) | None => Durability::Process,
         })
         .on_ended(|ended| out::line(format_args!("ended {ended}")));
+    let settings = policy_settings::joined(options.policy_setting, options.policy_settings, options.policy.is_some())?;
     if let Some(policy) = options.policy {
-        builder = builder.policy(policy);
+        builder = builder.policy(policy).policy_settings(settings);
     }
     let mut signals = signals::Ending::new()?;
     signals::survive_file_size_limit()?;

@@ -14,6 +14,7 @@ use serde::Deserialize;
 
 use crate::config::{self, Time};
 use crate::exit::{Exit, Failure};
+use crate::policy_settings::{self, Setting, Table};
 use crate::{credentials, out, signals};
 
 /// What `stream` and `run` have in common.
@@ -41,6 +42,14 @@ pub struct Common {
     /// A streamer policy instead of the built-in one, which sends everything.
     #[arg(long, value_name = "F.wasm")]
     policy: Option<PathBuf>,
+    /// A setting of the policy; its own documentation says which it has. Repeatable. In the file of --config they are
+    /// the table [policy-settings].
+    #[arg(long, value_name = "KEY=VALUE")]
+    #[serde(skip)]
+    policy_setting: Vec<Setting>,
+    #[arg(skip)]
+    #[serde(default)]
+    policy_settings: Table,
     /// How often the server hears of this site at least; shorter than its idle timeout [default: 10s].
     #[arg(long, value_name = "TIME")]
     liveness_interval: Option<Time>,
@@ -78,6 +87,8 @@ impl Common {
             cert: self.cert.or(file.cert),
             key: self.key.or(file.key),
             policy: self.policy.or(file.policy),
+            policy_setting: self.policy_setting,
+            policy_settings: file.policy_settings,
             liveness_interval: self.liveness_interval.or(file.liveness_interval),
             poll_interval: self.poll_interval.or(file.poll_interval),
             finish_timeout: self.finish_timeout.or(file.finish_timeout),
@@ -121,8 +132,9 @@ impl Common {
             }
             (None, None) => return Err(config::needed(None::<()>, "--site").expect_err("none is missing")),
         };
+        let settings = policy_settings::joined(this.policy_setting, this.policy_settings, this.policy.is_some())?;
         if let Some(policy) = this.policy {
-            builder = builder.policy(policy, Vec::new());
+            builder = builder.policy(policy, settings);
         }
         let site = builder.start()?;
         let mut streams = Vec::new();

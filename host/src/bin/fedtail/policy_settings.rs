@@ -1,0 +1,95 @@
+//! A policy's own settings: `--policy-setting KEY=VALUE`, or the table `policy-settings` of the configuration file.
+
+use std::collections::BTreeMap;
+use std::str::FromStr;
+
+use serde::Deserialize;
+
+use crate::exit::Failure;
+
+/// One setting of the policy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Setting(String, String);
+
+impl FromStr for Setting {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.split_once('=') {
+            Some((key, value)) if !key.is_empty() => Ok(Self(key.into(), value.into())),
+            _ => Err("write it as KEY=VALUE, for example level=ERROR".into()),
+        }
+    }
+}
+
+/// What the file says: text, whole numbers and truth values.
+#[derive(Debug, Default, Deserialize)]
+#[serde(transparent)]
+pub struct Table(BTreeMap<String, Value>);
+
+#[derive(Debug, Deserialize)]
+#[serde(untagged, expecting = "a policy's setting is a text, a whole number, true or false")]
+enum Value {
+    Text(String),
+    Number(i64),
+    Truth(bool),
+}
+
+impl Value {
+    fn text(self) -> String {
+        match self {
+            Value::Text(text) => text,
+            Value::Number(number) => number.to_string(),
+            Value::Truth(truth) => truth.to_string(),
+        }
+    }
+}
+
+/// The settings of both, each key once; flags win. None without a policy: the built-in one has no settings.
+pub fn joined(flags: Vec<Setting>, table: Table, has_policy: bool) -> Result<Vec<(String, String)>, Failure> {
+    let mut settings: Vec<(String, String)> = Vec::new();
+    for Setting(key, value) in flags {
+        if settings.iter().any(|(known, _)| *known == key) {
+            return Err(Failure::usage(format!("the policy's setting {key:?} is given twice; give it once")));
+        }
+        settings.push((key, value));
+    }
+    for (key, value) in table.0 {
+        if !settings.iter().any(|(known, _)| *known == key) {
+            settings.push((key, value.text()));
+        }
+    }
+    match settings.first() {
+        Some((key, _)) if !has_policy => Err(Failure::usage(format!(
+            "the setting {key:?} is for a policy of your own, and the built-in one has none: give --policy too"
+        ))),
+        _ => Ok(settings),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn flags(flags: &[&str]) -> Vec<Setting> {
+        flags.iter().map(|flag| flag.parse().unwrap()).collect()
+    }
+
+    #[test]
+    fn flags_win_over_the_table_and_the_table_takes_more_than_text() {
+        let table = toml::from_str("a = \"1\"\nb = 2\nc = true\n").unwrap();
+        let settings = joined(flags(&["b=x=y", "d="]), table, true).unwrap();
+        let text: Vec<_> = settings.iter().map(|(key, value)| format!("{key}:{value}")).collect();
+        assert_eq!(text, ["b:x=y", "d:", "a:1", "c:true"]);
+        assert!(toml::from_str::<Table>("a = [1]").unwrap_err().message().contains("a policy's setting is a text"));
+    }
+
+    #[test]
+    fn a_setting_without_value_twice_or_without_policy_is_refused_in_words() {
+        assert!("=x".parse::<Setting>().unwrap_err().contains("KEY=VALUE"));
+        assert!("x".parse::<Setting>().is_err());
+        let words = |flags, has_policy| joined(flags, Table::default(), has_policy).unwrap_err().words;
+        assert!(words(flags(&["a=1", "a=2"]), true).contains("\"a\" is given twice"));
+        assert!(words(flags(&["a=1"]), false).contains("give --policy too"));
+    }
+}
