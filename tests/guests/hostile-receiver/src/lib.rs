@@ -1,0 +1,80 @@
+//! A receiver policy that does to a log what the log's name says. Any other log is stored.
+
+#![cfg(all(target_arch = "wasm32", not(test)))]
+
+use std::cell::RefCell;
+
+use fedtail_policy_sdk::component::bindings::receiver as bindings;
+
+use bindings::exports::fedtail::policy::receiving::{Caller, Disposition, Ending, Guest, Next, Refusal, Terms, Wake};
+use bindings::fedtail::policy::chunks::Chunk;
+use bindings::fedtail::policy::log_sink;
+
+struct Hostile;
+
+thread_local! {
+    static DOES: RefCell<String> = const { RefCell::new(String::new()) };
+    static KEPT: RefCell<Vec<Chunk>> = const { RefCell::new(Vec::new()) };
+}
+
+impl Guest for Hostile {
+    fn accept(caller: Caller) -> Result<Terms, Refusal> {
+        DOES.set(caller.log.clone());
+        match caller.log.as_str() {
+            "trap in accept" => panic!("in accept"),
+            "loop in accept" => endless(),
+            "append in accept" => log_sink::append(&Chunk::new(b"early")),
+            "a time of nothing" => return Ok(Terms { idle_timeout: 0 }),
+            _ => {}
+        }
+        Ok(Terms { idle_timeout: caller.idle_timeout })
+    }
+
+    fn step(wake: Wake) -> Result<Next, String> {
+        let Wake::Data(chunk) = wake else { return Ok(Next::Wait) };
+        DOES.with_borrow(|does| match does.as_str() {
+            "loop" => endless(),
+            "trap" => panic!("in a step"),
+            "trap behind append" => {
+                log_sink::append(&chunk);
+                panic!("in a step")
+            }
+            "an error behind append" => {
+                log_sink::append(&chunk);
+                Err("it changed its mind".into())
+            }
+            "swallow" => Ok(Next::Wait),
+            "append without end" => loop {
+                log_sink::append(&chunk);
+            },
+            "keep all chunks" => {
+                log_sink::append(&chunk);
+                KEPT.with_borrow_mut(|kept| kept.push(chunk));
+                Ok(Next::WaitUntil(0))
+            }
+            _ => {
+                log_sink::append(&chunk);
+                Ok(Next::Wait)
+            }
+        })
+    }
+
+    fn finish(_ending: Ending) -> Disposition {
+        DOES.with_borrow(|does| match does.as_str() {
+            "trap in finish" => panic!("in finish"),
+            "loop in finish" => endless(),
+            "append in finish" => log_sink::append(&Chunk::new(b"late")),
+            _ => {}
+        });
+        Disposition::Keep
+    }
+}
+
+fn endless() -> ! {
+    let mut turns = 0_u64;
+    loop {
+        turns = std::hint::black_box(turns.wrapping_add(1));
+    }
+}
+
+bindings::export!(Hostile with_types_in bindings);
