@@ -1,6 +1,6 @@
 //! The default streamer policy: it lets a job's log leave the site as it is, as soon as it is written.
 //!
-//! It is the trivial case of what policies are written with: the state machine in [`streamer`], and nothing around it.
+//! It is the trivial case of what policies are written with: the state machine in [`mod@streamer`], and nothing around it.
 
 #![deny(missing_docs, unsafe_code)]
 

@@ -30,7 +30,7 @@
 //! ```
 //!
 //! All else is done here: waiting for the log, rotation, truncation, gaps, the window, reconnects, the end of the job,
-//! positions. [`streamer`] has that as a state machine; the default policy is it and nothing more.
+//! positions. [`mod@streamer`] has that as a state machine; the default policy is it and nothing more.
 //!
 //! - [`Lines`]: change or drop lines. [`streamer!`](crate::streamer!) exports one.
 //! - [`Policy`]: anything else at a site, over [`host::Host`]; `streamer!(step ...)` exports one.

@@ -62,13 +62,15 @@ pub fn fedtail<A: AsRef<std::ffi::OsStr>>(arguments: impl IntoIterator<Item = A>
 }
 
 /// The same in a process whose files can't grow beyond `blocks` of 512 bytes each: what a full disk is for one process.
-/// The limit is a soft one, which can be raised from outside.
+/// The limit is a soft one, which can be raised from outside. The signal that comes with it has its default effect, whatever
+/// these tests were started by.
 pub fn fedtail_with_file_limit<A: AsRef<std::ffi::OsStr>>(
     blocks: u32,
     arguments: impl IntoIterator<Item = A>,
 ) -> Command {
-    let mut shell = Command::new("sh");
-    shell.args(["-c", &format!("ulimit -S -f {blocks}; exec \"$@\""), "sh"]).arg(executable());
+    let mut shell = Command::new("env");
+    let script = format!("ulimit -S -f {blocks}; exec \"$@\"");
+    shell.args(["--default-signal=XFSZ", "sh", "-c", &script, "sh"]).arg(executable());
     prepared(shell, arguments)
 }
 

@@ -9,7 +9,7 @@
 //! A rotated file that waits is held open by the host, as many as it holds for any stream. At the end of a job the rest
 //! leaves at the same rate: give `--finish-timeout` the time for it.
 //!
-//! This is an example of a policy that uses the whole state machine, with a host between: [`Throttle`] narrows the window.
+//! This is an example of a policy that uses the whole state machine, with a host between: `Throttle` narrows the window.
 
 #![deny(missing_docs, unsafe_code)]
 
@@ -93,7 +93,7 @@ mod tests {
             }
         }
         assert_eq!(sent(), 1000);
-        assert!(now >= 7 * SECOND && now <= 9 * SECOND, "800 bytes took {now} ns");
+        assert!((7 * SECOND..=9 * SECOND).contains(&now), "800 bytes took {now} ns");
     }
 
     #[test]

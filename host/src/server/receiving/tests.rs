@@ -62,6 +62,7 @@ impl Bench {
             stored: 0,
             idle_timeout: IDLE,
             custom: Vec::new(),
+            others: crate::policy::Others::default(),
         };
         let (policy, terms) = POLICY.accept(clock.clone(), &caller).unwrap().unwrap();
         let receiving = Receiving::new(log.clone(), policy, clock.clone(), &state, terms.idle_timeout);

@@ -4,6 +4,7 @@ use tokio_stream::StreamExt;
 use tonic::transport::{Certificate, ClientTlsConfig, Endpoint, Identity, Uri};
 
 use super::failure::{connect_error, innermost};
+use super::probe::refusal;
 use crate::identity::Credentials;
 use crate::transport::{ConnectError, Connecting, Connection, Transport, lanes};
 use crate::wire::link_client::LinkClient;
@@ -21,12 +22,42 @@ pub struct UrlError {
 pub struct GrpcTransport {
     endpoint: Endpoint,
     url: String,
+    credentials: Option<Credentials>,
 }
 
 impl GrpcTransport {
     /// Checks the URL; connects to nothing yet.
     pub fn new(url: &str, credentials: Option<&Credentials>) -> Result<Self, UrlError> {
-        Ok(Self { endpoint: endpoint(url, credentials)?, url: url.into() })
+        Ok(Self { endpoint: endpoint(url, credentials)?, url: url.into(), credentials: credentials.cloned() })
+    }
+
+    async fn open(&self) -> Result<Connection, ConnectError> {
+        let channel = self.endpoint.connect().await.map_err(|e| connect_error(&self.url, &e))?;
+        let mut client = LinkClient::new(channel).max_decoding_message_size(super::MESSAGE);
+        let (outgoing, frames) = lanes();
+        let status = |status: &tonic::Status| match status.code() {
+            tonic::Code::PermissionDenied | tonic::Code::Unauthenticated => {
+                ConnectError::Untrusted(status.message().into())
+            }
+            tonic::Code::Unimplemented => ConnectError::Untrusted("no fedtail server answers there".into()),
+            _ => connect_error(&self.url, status),
+        };
+        let answer = client.connect(frames).await.map_err(|e| status(&e))?;
+        let url = self.url.clone();
+        let incoming = answer.into_inner().map(move |frame| frame.map_err(|status| connect_error(&url, &status)));
+        Ok(Connection { outgoing, incoming: Box::pin(incoming) })
+    }
+
+    /// A connection that broke while it was made can be a certificate that the server does not take.
+    async fn explained(&self, error: ConnectError) -> ConnectError {
+        let (ConnectError::Unreachable(_), Some(credentials)) = (&error, self.credentials.clone()) else {
+            return error;
+        };
+        let url = self.url.clone();
+        match tokio::task::spawn_blocking(move || refusal(&url, &credentials)).await {
+            Ok(Some(refusal)) => connect_error(&self.url, &refusal),
+            Ok(None) | Err(_) => error,
+        }
     }
 }
 
@@ -67,20 +98,10 @@ pub(super) fn endpoint(url: &str, credentials: Option<&Credentials>) -> Result<E
 impl Transport for GrpcTransport {
     fn connect(&self) -> Connecting<'_> {
         Box::pin(async {
-            let channel = self.endpoint.connect().await.map_err(|e| connect_error(&self.url, &e))?;
-            let mut client = LinkClient::new(channel).max_decoding_message_size(super::MESSAGE);
-            let (outgoing, frames) = lanes();
-            let status = |status: &tonic::Status| match status.code() {
-                tonic::Code::PermissionDenied | tonic::Code::Unauthenticated => {
-                    ConnectError::Untrusted(status.message().into())
-                }
-                tonic::Code::Unimplemented => ConnectError::Untrusted("no fedtail server answers there".into()),
-                _ => connect_error(&self.url, status),
-            };
-            let answer = client.connect(frames).await.map_err(|e| status(&e))?;
-            let url = self.url.clone();
-            let incoming = answer.into_inner().map(move |frame| frame.map_err(|status| connect_error(&url, &status)));
-            Ok(Connection { outgoing, incoming: Box::pin(incoming) })
+            match self.open().await {
+                Ok(connection) => Ok(connection),
+                Err(error) => Err(self.explained(error).await),
+            }
         })
     }
 

@@ -109,7 +109,10 @@ impl Policy {
             let text = chunk.slice(0, end).bytes();
             let mut out = Vec::new();
             for line in text.split_inclusive(|byte| *byte == b'\n') {
-                assert!(self.fail != "line" || !line.windows(6).any(|part| part == b"poison"), "told to fail at this line");
+                assert!(
+                    self.fail != "line" || !line.windows(6).any(|part| part == b"poison"),
+                    "told to fail at this line"
+                );
                 self.lines += 1;
                 out.extend_from_slice(format!("{}{}:", self.lines, self.tag).as_bytes());
                 out.extend_from_slice(line);
