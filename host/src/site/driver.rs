@@ -448,6 +448,7 @@ impl Driver {
             self.backoff.reset();
         }
         self.end_if_drained();
+        self.swap_if_drained();
         if self.can_go_on() {
             self.step(Wake::Writable);
         }

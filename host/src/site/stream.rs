@@ -129,6 +129,7 @@ impl Task {
                 Some(Signal::Down) => Woken::Line(None),
                 None => Woken::Event(Event::Refused("the site's connection ended by a defect of the host".into())),
             },
+            policy = self.turnover.next() => Woken::Event(policy),
             permit = reserve(line), if has_frames && line.is_some() => match (permit, driver.next_frame()) {
                 (Some(permit), Some(frame)) => {
                     permit.send(SiteFrame { frame: Some(frame) });
@@ -137,7 +138,6 @@ impl Task {
                 // The link says that it is down in a moment.
                 _ => Woken::Line(None),
             },
-            policy = self.turnover.next() => Woken::Event(policy),
             () = self.changed.notified() => Woken::Event(Event::Changed),
             () = sleep_for(sleep), if sleep.is_some() => Woken::Event(Event::Timer),
         }

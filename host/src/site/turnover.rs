@@ -1,5 +1,6 @@
 //! When a stream goes over to another policy: few at a time, so that each is ready at once.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -35,6 +36,8 @@ pub struct Turnover {
     assignments: watch::Receiver<Arc<Assignment<StreamerPolicy<Core>>>>,
     turns: Turns,
     wanted: Option<Result<SitePolicy, String>>,
+    /// The stream's place in the queue, which it keeps whatever else it does meanwhile.
+    place: Option<Pin<Box<dyn Future<Output = Option<OwnedSemaphorePermit>> + Send>>>,
     turn: Option<(OwnedSemaphorePermit, Instant)>,
 }
 
@@ -46,7 +49,7 @@ impl Turnover {
         assignments: watch::Receiver<Arc<Assignment<StreamerPolicy<Core>>>>,
         turns: Turns,
     ) -> Self {
-        Self { job, log, assignments, turns, wanted: None, turn: None }
+        Self { job, log, assignments, turns, wanted: None, place: None, turn: None }
     }
 
     /// Gives the turn back once the stream has gone over.
@@ -64,8 +67,11 @@ impl Turnover {
                 let turn = match wanted {
                     Err(_) => None,
                     Ok(_) => {
+                        let turns = self.turns.0.clone();
+                        let place =
+                            self.place.get_or_insert_with(|| Box::pin(async { turns.acquire_owned().await.ok() }));
                         tokio::select! {
-                            turn = self.turns.0.clone().acquire_owned() => turn.ok(),
+                            turn = place => turn,
                             changed = self.assignments.changed() => {
                                 self.want(changed.is_ok());
                                 continue;
@@ -73,6 +79,7 @@ impl Turnover {
                         }
                     }
                 };
+                self.place = None;
                 self.turn = turn.map(|turn| (turn, Instant::now() + LONGEST_TURN));
                 if let Some(wanted) = self.wanted.take() {
                     return Event::Policy(Box::new(wanted));

@@ -94,6 +94,8 @@ macro_rules! fails_at_start {
 }
 
 fails_at_start!(
+    fedtail::audit::AuditError,
+    fedtail::policy::trust::TrustError,
     fedtail::identity::TlsError,
     fedtail::server::ServerError,
     fedtail::site::SiteError,

@@ -3,7 +3,9 @@
 //! Each command has a file of its own; here they are listed and dispatched. What it prints on standard output, its flags
 //! and its exit codes are a contract that others script against.
 
+mod audit;
 mod config;
+mod control;
 mod credentials;
 mod demo;
 mod escape;
@@ -13,6 +15,7 @@ mod logging;
 mod ls;
 mod out;
 mod place;
+mod policy;
 mod policy_settings;
 mod run;
 mod server;
@@ -47,6 +50,10 @@ enum Command {
     // What these two say of themselves stands at their options.
     Ls(ls::Options),
     Tail(tail::Options),
+    /// Sign policies, check them, and have them read again.
+    Policy(policy::Options),
+    /// Check what a site wrote about what has left it.
+    Audit(audit::Options),
     /// Run a server and three sites on recorded logs, all on this machine, and check that every byte arrives.
     Demo(demo::Options),
 }
@@ -62,6 +69,8 @@ fn main() -> ExitCode {
                 Command::Run(options) => run::run(options).await,
                 Command::Ls(options) => ls::run(options).await,
                 Command::Tail(options) => tail::run(options).await,
+                Command::Policy(options) => policy::run(options).await,
+                Command::Audit(options) => audit::run(&options),
                 Command::Demo(options) => demo::run(options).await,
             }
         });

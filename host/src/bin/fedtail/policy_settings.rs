@@ -1,8 +1,10 @@
 //! A policy's own settings: `--policy-setting KEY=VALUE`, or the table `policy-settings` of the configuration file.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::str::FromStr;
 
+use fedtail::policy::set::Origin;
 use serde::Deserialize;
 
 use crate::exit::Failure;
@@ -67,9 +69,30 @@ pub fn joined(flags: Vec<Setting>, table: Table, has_policy: bool) -> Result<Vec
     }
 }
 
+/// What is at --policy, with these settings.
+pub fn origin(path: PathBuf, settings: Vec<(String, String)>) -> Result<Origin, Failure> {
+    match (Origin::at(path), settings.first()) {
+        (Origin::File(file, _), _) => Ok(Origin::File(file, settings)),
+        (origin, None) => Ok(origin),
+        (_, Some((key, _))) => Err(Failure::usage(format!(
+            "the setting {key:?} is for one policy, and --policy is a directory: put it into its policies.toml"
+        ))),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn settings_beside_a_directory_of_policies_are_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        let settings = vec![("a".to_owned(), "1".to_owned())];
+        let words = origin(directory.path().into(), settings.clone()).unwrap_err().words;
+        assert!(words.contains("\"a\"") && words.contains("policies.toml"), "{words}");
+        let file = directory.path().join("p.wasm");
+        assert_eq!(origin(file.clone(), settings.clone()).unwrap(), Origin::File(file, settings));
+    }
 
     fn flags(flags: &[&str]) -> Vec<Setting> {
         flags.iter().map(|flag| flag.parse().unwrap()).collect()

@@ -54,6 +54,7 @@ pub async fn run(options: Options) -> Result<Exit, Failure> {
     let status = wait(child, &mut signals).await?;
     let timeout = started.finish_timeout.unwrap_or(FINISH);
     let outcomes = stream::finish(started.streams, Some(timeout)).await;
+    stream::flush(started.audit.as_deref());
     for (name, outcome) in &outcomes {
         out::note(format_args!("{name} {outcome}"));
     }

@@ -12,9 +12,9 @@ use fedtail::transport::grpc::{self, ServeOptions};
 use serde::Deserialize;
 
 use crate::config::{self, Time};
-use crate::credentials;
 use crate::exit::{Exit, Failure};
 use crate::policy_settings::{self, Setting, Table};
+use crate::{control, credentials};
 use crate::{out, signals};
 
 #[derive(Args, Deserialize)]
@@ -43,8 +43,9 @@ pub struct Options {
     #[arg(long, value_name = "PATTERN")]
     #[serde(default)]
     site_names: Vec<String>,
-    /// A receiver policy instead of the built-in one.
-    #[arg(long, value_name = "F.wasm")]
+    /// A receiver policy instead of the built-in one: a component, or a directory with a policies.toml. It is watched, and
+    /// streams go over to what changes there; SIGHUP and `fedtail policy reload` have it read at once.
+    #[arg(long, value_name = "F.wasm|DIR")]
     policy: Option<PathBuf>,
     /// A setting of the policy; its own documentation says which it has. Repeatable. In the file of --config they are
     /// the table [policy-settings].
@@ -123,11 +124,16 @@ pub async fn run(options: Options) -> Result<Exit, Failure> {
         .on_ended(|ended| out::line(format_args!("ended {ended}")));
     let settings = policy_settings::joined(options.policy_setting, options.policy_settings, options.policy.is_some())?;
     if let Some(policy) = options.policy {
-        builder = builder.policy(policy).policy_settings(settings);
+        builder = builder.policies(policy_settings::origin(policy, settings)?);
     }
     let mut signals = signals::Ending::new()?;
     signals::survive_file_size_limit()?;
+    let hangup = control::Hangup::listen()?;
     let server = builder.start()?;
+    let reloading = server.clone();
+    hangup.reloads(move || reloading.reload_policies());
+    let reloading = server.clone();
+    let _socket = control::listen(move || reloading.reload_policies());
     let listening = grpc::serve(&server, ServeOptions { listen, credentials, access }).await?;
     let address = listening.address;
     out::line(if has_tls {

@@ -2,9 +2,11 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
+use fedtail::audit::Audit;
 use fedtail::names::{JobName, LogName, SiteName};
 use fedtail::policy::Engine;
 use fedtail::site::{Ending, LIVENESS_INTERVAL, LogFile, Outcome, POLL_INTERVAL, Site, Stream};
@@ -15,7 +17,7 @@ use serde::Deserialize;
 use crate::config::{self, Time};
 use crate::exit::{Exit, Failure};
 use crate::policy_settings::{self, Setting, Table};
-use crate::{credentials, out, signals};
+use crate::{control, credentials, out, signals};
 
 /// What `stream` and `run` have in common.
 #[derive(Args, Deserialize)]
@@ -39,8 +41,10 @@ pub struct Common {
     /// The certificate's key (PEM); FLARE: client.key.
     #[arg(long, value_name = "FILE")]
     key: Option<PathBuf>,
-    /// A streamer policy instead of the built-in one, which sends everything.
-    #[arg(long, value_name = "F.wasm")]
+    /// A streamer policy instead of the built-in one, which sends everything: a component, or a directory with a
+    /// policies.toml. It is watched, and streams go over to what changes there; SIGHUP and `fedtail policy reload` have it
+    /// read at once.
+    #[arg(long, value_name = "F.wasm|DIR")]
     policy: Option<PathBuf>,
     /// A setting of the policy; its own documentation says which it has. Repeatable. In the file of --config they are
     /// the table [policy-settings].
@@ -50,6 +54,9 @@ pub struct Common {
     #[arg(skip)]
     #[serde(default)]
     policy_settings: Table,
+    /// A file where each range of bytes is written down that leaves this site, with its policy; see `fedtail audit`.
+    #[arg(long, value_name = "FILE")]
+    audit: Option<PathBuf>,
     /// How often the server hears of this site at least; shorter than its idle timeout [default: 10s].
     #[arg(long, value_name = "TIME")]
     liveness_interval: Option<Time>,
@@ -89,6 +96,7 @@ impl Common {
             policy: self.policy.or(file.policy),
             policy_setting: self.policy_setting,
             policy_settings: file.policy_settings,
+            audit: self.audit.or(file.audit),
             liveness_interval: self.liveness_interval.or(file.liveness_interval),
             poll_interval: self.poll_interval.or(file.poll_interval),
             finish_timeout: self.finish_timeout.or(file.finish_timeout),
@@ -134,7 +142,11 @@ impl Common {
         };
         let settings = policy_settings::joined(this.policy_setting, this.policy_settings, this.policy.is_some())?;
         if let Some(policy) = this.policy {
-            builder = builder.policy(policy, settings);
+            builder = builder.policies(policy_settings::origin(policy, settings)?);
+        }
+        let audit = this.audit.as_deref().map(Audit::open).transpose()?;
+        if let Some(audit) = &audit {
+            builder = builder.audit(audit.clone());
         }
         let site = builder.start()?;
         let mut streams = Vec::new();
@@ -143,13 +155,27 @@ impl Common {
             let stream = site.stream(if once { log.once() } else { log })?;
             streams.push((format!("{job} {}", file.display()), stream));
         }
-        Ok(Started { first_line, streams, finish_timeout: this.finish_timeout.map(|time| time.0) })
+        let reloading = site.clone();
+        let socket = control::listen(move || reloading.reload_policies());
+        Ok(Started {
+            first_line,
+            site,
+            streams,
+            audit,
+            _socket: socket,
+            finish_timeout: this.finish_timeout.map(|time| time.0),
+        })
     }
 }
 
 /// Streams that have begun.
 pub struct Started {
     pub first_line: String,
+    pub site: Site,
+    /// To be flushed when the streams have ended.
+    pub audit: Option<Arc<Audit>>,
+    /// Kept for as long as the policies can be read again.
+    pub _socket: Option<control::Socket>,
     /// Each with what to call it.
     pub streams: Vec<(String, Stream)>,
     pub finish_timeout: Option<Duration>,
@@ -199,8 +225,11 @@ fn readable(file: &Path, once: bool) -> Result<(), Failure> {
 
 pub async fn run(options: Options) -> Result<Exit, Failure> {
     let mut signals = signals::Ending::new()?;
+    let hangup = control::Hangup::listen()?;
     let started = options.common.start(&options.files, options.once)?;
     out::line(&started.first_line);
+    let site = started.site.clone();
+    hangup.reloads(move || site.reload_policies());
     let mut streams = started.streams;
     let ended = tokio::select! {
         outcomes = ended(&mut streams) => Some(outcomes),
@@ -213,16 +242,25 @@ pub async fn run(options: Options) -> Result<Exit, Failure> {
             tokio::select! {
                 outcomes = finished => outcomes,
                 () = signals.next() => {
+                    flush(started.audit.as_deref());
                     out::error("left at once, on a second signal: the server has what it had acknowledged");
                     return Ok(Exit::GivenUp);
                 }
             }
         }
     };
+    flush(started.audit.as_deref());
     for (name, outcome) in &outcomes {
         out::line(format_args!("{name} {outcome}"));
     }
     Ok(worst(&outcomes))
+}
+
+/// Writes what is left of the audit: the program ends without waiting for anything else.
+pub fn flush(audit: Option<&Audit>) {
+    if let Some(audit) = audit {
+        tokio::task::block_in_place(|| audit.flush());
+    }
 }
 
 /// Waits until each stream has ended by itself.
