@@ -15,6 +15,9 @@ use crate::names::LogKey;
 use crate::policy::set::{Assignment, PolicyEvent};
 use crate::policy::{Caller, ReceiverPolicy};
 
+#[cfg(test)]
+mod tests;
+
 /// One stream's part.
 pub struct Turnover {
     /// What the stream is under.
