@@ -8,11 +8,18 @@ use guest_build::GuestBuild;
 /// A streamer that numbers lines, carries the number on, and fails when its settings say so; see its crate.
 pub fn numbering() -> &'static [u8] {
     static BUILT: OnceLock<Vec<u8>> = OnceLock::new();
-    BUILT.get_or_init(|| {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-        let built = GuestBuild::new(root, &root.join("target")).unwrap().build("fedtail-guest-numbering");
-        built.unwrap().component().to_vec()
-    })
+    BUILT.get_or_init(|| build("fedtail-guest-numbering"))
+}
+
+/// A receiver that puts a mark before what it stores, and fails when its settings say so; see its crate.
+pub fn marking() -> &'static [u8] {
+    static BUILT: OnceLock<Vec<u8>> = OnceLock::new();
+    BUILT.get_or_init(|| build("fedtail-guest-marking"))
+}
+
+fn build(guest: &str) -> Vec<u8> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    GuestBuild::new(root, &root.join("target")).unwrap().build(guest).unwrap().component().to_vec()
 }
 
 /// The built-in streamer.

@@ -9,7 +9,7 @@ use crate::names::JobName;
 use crate::names::SiteName;
 use crate::policy::Digest;
 use crate::policy::set::{Origin, PolicyEvent};
-use crate::policy::testing::{RECEIVER, replace, variant};
+use crate::policy::testing::{RECEIVER, marking, replace, variant};
 use crate::server::Server;
 use crate::site::{Ending, LogFile, Site, Stream as LogStream};
 use crate::transport::InProcess;
@@ -31,6 +31,7 @@ impl World {
         std::fs::create_dir(&policies).unwrap();
         std::fs::write(policies.join("a.wasm"), variant(RECEIVER, b'a')).unwrap();
         std::fs::write(policies.join("b.wasm"), variant(RECEIVER, b'b')).unwrap();
+        std::fs::write(policies.join("marking.wasm"), marking()).unwrap();
         std::fs::write(policies.join("policies.toml"), rules).unwrap();
         let (told, events) = mpsc::unbounded_channel();
         let server = Server::builder(directory.path().join("store"))
@@ -123,4 +124,46 @@ async fn a_log_that_no_policy_is_for_waits_until_one_is() {
     let stored = world.stored();
     assert_eq!(world.stream.finish(PATIENCE).await.ending, Ending::Complete);
     assert_eq!(std::fs::read_to_string(stored).unwrap(), "one\n");
+}
+
+fn marked(mark: &str, fail: &str) -> String {
+    format!("strikes = 2\n[[policy]]\nfile = \"marking.wasm\"\nsettings = {{ mark = \"{mark}\", fail = \"{fail}\" }}\n")
+}
+
+/// What the failed step had staged is not stored: the old policy does the same step.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_policy_that_fails_in_its_first_step_leaves_that_step_to_the_old_one() {
+    let mut world = World::new("[[policy]]\nfile = \"a.wasm\"\n");
+    world.write_and_wait("one\n", "one\n").await;
+    world.rules(&marked("!", "data"));
+    let server = world.server.clone();
+    tokio::task::spawn_blocking(move || server.reload_policies().unwrap()).await.unwrap();
+    world.write_and_wait("two\n", "one\ntwo\n").await;
+    match world.event().await {
+        PolicyEvent::NotSwapped { to, reason, .. } => {
+            assert_eq!(to, Digest::of(marking()));
+            assert!(reason.contains("the policy was stopped"), "{reason}");
+        }
+        event => panic!("{event}"),
+    }
+    assert_eq!(world.stream.finish(PATIENCE).await.ending, Ending::Complete);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_receivers_policy_that_fails_again_and_again_is_rolled_back_for_that_log() {
+    let mut world = World::new("strikes = 2\n[[policy]]\nfile = \"a.wasm\"\n");
+    world.write_and_wait("one\n", "one\n").await;
+    world.rules(&marked("!", "poison"));
+    let server = world.server.clone();
+    tokio::task::spawn_blocking(move || server.reload_policies().unwrap()).await.unwrap();
+    world.write_and_wait("two\n", "one\n!two\n").await;
+    assert!(matches!(world.event().await, PolicyEvent::Swapped { .. }));
+    world.write_and_wait("poison\n", "one\n!two\npoison\n").await;
+    match world.event().await {
+        PolicyEvent::RolledBack { from, to, .. } => {
+            assert_eq!((from, to), (Digest::of(marking()), Digest::of(&variant(RECEIVER, b'a'))));
+        }
+        event => panic!("{event}"),
+    }
+    assert_eq!(world.stream.finish(PATIENCE).await.ending, Ending::Complete);
 }
