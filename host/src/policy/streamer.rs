@@ -18,6 +18,10 @@ use super::limits;
 use crate::source::{FileRef, Stat};
 use crate::wire;
 
+mod handover;
+
+pub use handover::ParkedInstance;
+
 /// An open file of the granted log, as an instance holds it.
 pub struct LogFile(FileRef);
 
@@ -228,17 +232,6 @@ pub struct StreamerInstance<H: 'static> {
     snapshot: Option<snapshot::Guest>,
 }
 
-/// An instance that waits, without its host, for how its successor begins.
-pub struct ParkedInstance<H: 'static>(StreamerInstance<H>);
-
-impl<H: StreamerHost> ParkedInstance<H> {
-    /// Lets it go on.
-    pub fn unpark(mut self, host: H) -> StreamerInstance<H> {
-        self.0.store.data_mut().host.give(host);
-        self.0
-    }
-}
-
 impl<H: StreamerHost> StreamerInstance<H> {
     /// Steps it. After a fault the instance is spent: take the host out of it and start a fresh one.
     pub fn step(&mut self, wake: Wake) -> Result<Next, Fault> {
@@ -272,28 +265,6 @@ impl<H: StreamerHost> StreamerInstance<H> {
     /// Ends the instance; none of its code runs any more.
     pub fn into_host(self) -> H {
         into_host(self.store)
-    }
-
-    /// The state that it has for its successor; none where it exports no `snapshot`. After a fault the instance is spent.
-    pub fn save(&mut self) -> Option<Result<Vec<u8>, Fault>> {
-        let snapshot = self.snapshot.as_ref()?;
-        guest::fresh(&mut self.store);
-        Some(guest::called(snapshot.call_save(&mut self.store)))
-    }
-
-    /// Gives it its predecessor's state, before its first step; one that exports no `snapshot` goes without. After a
-    /// fault the instance is spent.
-    pub fn load(&mut self, state: &[u8]) -> Result<(), Fault> {
-        let Some(snapshot) = self.snapshot.as_ref() else { return Ok(()) };
-        guest::fresh(&mut self.store);
-        let loaded = snapshot.call_load(&mut self.store, state);
-        guest::called(loaded)?.map_err(|words| Fault::Gave(printable(&words)))
-    }
-
-    /// Sets it aside while its successor begins, which works with the same host.
-    pub fn park(mut self) -> (ParkedInstance<H>, H) {
-        let host = self.store.data_mut().host.take().expect("an instance that can be called has its host");
-        (ParkedInstance(self), host)
     }
 }
 

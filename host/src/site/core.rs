@@ -14,6 +14,8 @@ use crate::policy::{Digest, SendError, Source, SourceFault, StreamerHost, Succes
 use crate::source::{self, FileRef, LogSource, SourceError, Stat};
 use crate::wire;
 
+mod handover;
+
 /// The most bytes that one step may queue. A step is not interrupted, so that what it reads ahead is kept small; a
 /// larger window is filled by several steps.
 const STEP_BYTES: u64 = 1 << 20;
@@ -42,13 +44,6 @@ struct InFlight {
     end: u64,
     /// Device, inode and offset, as it is stored.
     at: Option<(u64, u64, u64)>,
-}
-
-/// Where the numbering of frames stood.
-#[derive(Debug, Clone, Copy)]
-pub struct Mark {
-    seq: u64,
-    base: u64,
 }
 
 /// One stream's source, window and outbox.
@@ -124,7 +119,7 @@ impl Core {
     /// there was nothing of that sort: the server is where the policy is.
     pub fn opened(&mut self, opened: wire::Opened) -> bool {
         self.closed();
-        let at = opened.progress.as_ref().and_then(|progress| progress.at.clone());
+        let at = opened.progress.as_ref().and_then(|progress| progress.at);
         let same = at == self.reached;
         self.reached = at;
         self.policy_due = true;
@@ -134,52 +129,6 @@ impl Core {
         self.stored = opened.progress;
         self.ended = opened.ended;
         same
-    }
-
-    /// The policy is another one from the next range on.
-    pub fn set_policy(&mut self, policy: Digest) {
-        self.policy_due |= policy != self.policy;
-        self.policy = policy;
-    }
-
-    /// Nothing is on its way, so what was queued is what the server has: [`resume`](StreamerHost::resume) goes on from
-    /// there. Returns where that is.
-    pub fn settle(&mut self) -> Option<(u64, u64, u64)> {
-        if let Some(queued_to) = self.queued_to.take() {
-            self.stored = Some(queued_to);
-            self.ended = false;
-        }
-        self.stored.as_ref().and_then(|progress| progress.at.as_ref()).map(|at| (at.device, at.inode, at.offset))
-    }
-
-    /// Where a step begins whose work may have to be taken back. Nothing is on its way.
-    pub fn mark(&self) -> Mark {
-        Mark { seq: self.seq, base: self.base }
-    }
-
-    /// Takes back what was queued since the mark, of which nothing was sent.
-    pub fn undo(&mut self, mark: Mark) {
-        let opening = self.opening;
-        let (reached, acknowledged) = (self.settled_at(), self.acknowledged);
-        self.closed();
-        self.opening = opening;
-        (self.seq, self.base, self.acknowledged, self.reached) = (mark.seq, mark.base, acknowledged, reached);
-        self.policy_due = true;
-    }
-
-    fn settled_at(&self) -> Option<wire::Position> {
-        self.stored.as_ref().and_then(|progress| progress.at.clone())
-    }
-
-    /// What was sent and not acknowledged; with what still waits, if that counts as sent.
-    pub fn in_doubt(&self, waiting_too: bool) -> Option<Passed> {
-        let waiting = self.outbox.iter().find_map(|frame| match frame {
-            wire::site_frame::Frame::Data(data) if !waiting_too => Some(data.base),
-            _ => None,
-        });
-        let (from, to) = (self.acknowledged, waiting.unwrap_or(self.base));
-        let sent = self.opening.is_some() && to > from;
-        sent.then_some(Passed { from, to, reached: None, acknowledged: false, policy: self.policy })
     }
 
     /// The link is down, or the opening is over: nothing can be sent. Returns what was sent and not acknowledged.
@@ -326,7 +275,7 @@ impl Core {
         let progress =
             self.source.progress_at(file, reached).map_err(|error| SendError::BadPosition(error.to_string()))?;
         let at = progress.at.as_ref().map(|at| (at.device, at.inode, at.offset));
-        self.reached.clone_from(&progress.at);
+        self.reached = progress.at;
         self.queued_to = Some(progress.clone());
         let mut parts = std::mem::take(&mut self.parts);
         self.parts_length = 0;

@@ -126,7 +126,7 @@ impl Driver {
             Err((mut core, fault)) => {
                 core.undo(mark);
                 core.set_policy(self.digest());
-                self.seat = Seat::Taken(Box::new(parked.unpark(core)));
+                self.seat = Seat::Taken(Box::new(parked.unpark(*core)));
                 let stream = self.terms.name.clone();
                 let (from, to) = (self.digest(), policy.policy.digest());
                 self.guardian.happened(PolicyEvent::NotSwapped { stream, from, to, reason: fault.to_string() });
@@ -144,17 +144,18 @@ impl Driver {
         core: Core,
         state: Option<&[u8]>,
         progress: Progress,
-    ) -> Result<Next, (Core, Fault)> {
+    ) -> Result<Next, (Box<Core>, Fault)> {
         let mut settings = self.terms.settings.clone();
         settings.custom = policy.custom.to_vec();
-        let mut new = policy.policy.start(core, &self.terms.name, &settings)?;
+        let started = policy.policy.start(core, &self.terms.name, &settings);
+        let mut new = started.map_err(|(core, fault)| (Box::new(core), fault))?;
         let loaded = state.map_or(Ok(()), |state| new.load(state));
         match loaded.and_then(|()| new.step(Wake::Connected(progress))) {
             Ok(next) => {
                 self.seat = Seat::Taken(Box::new(new));
                 Ok(next)
             }
-            Err(fault) => Err((new.into_host(), fault)),
+            Err(fault) => Err((Box::new(new.into_host()), fault)),
         }
     }
 
