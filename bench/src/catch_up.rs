@@ -107,8 +107,8 @@ fn rows(bench: &Bench, series: &[Series<'_>], near: bool, table: &mut Table) {
         let seconds = |time: f64| format!("{time:.2} s/GB");
         table.row("processor time, both sides", seconds(processor), pipes.map(seconds), judged);
         let Some(small) = find(false, false, true) else { return };
-        let figures: [(&str, fn(&Run) -> f64); 2] = [("site", |run| run.site), ("server", |run| run.server)];
-        for (side, figure) in figures {
+        let memory: [fn(&Run) -> f64; 2] = [|run| run.site, |run| run.server];
+        for (side, figure) in ["site", "server"].into_iter().zip(memory) {
             let (some, all) = (small.most(figure), ours.most(figure));
             let megabytes = bench.size / 1_000_000;
             let what = format!("memory of the {side}, {} MB and {megabytes} MB", megabytes / 4);
