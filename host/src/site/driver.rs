@@ -14,10 +14,11 @@ use super::guardian::{Guardian, Nobody, SitePolicy};
 use super::outcome::{Ending, Outcome};
 use crate::clock::Clock;
 use crate::policy::set::Assigned;
-use crate::policy::{Digest, Fault, Next, Progress, Settings, StreamerInstance, StreamerPolicy, Wake};
+use crate::policy::{Digest, Progress, Settings, StreamerInstance, StreamerPolicy, Wake};
 use crate::source::LogSource;
 use crate::wire::{self, server_frame, site_frame};
 
+mod steps;
 mod swap;
 
 /// What a stream is told.
@@ -242,11 +243,6 @@ impl Driver {
         }
     }
 
-    /// Goes on after a step that only its budget ended.
-    pub fn go_on(&mut self) {
-        self.step(Wake::Writable);
-    }
-
     /// Opens files that are seen for the first time, also while the policy can't use them yet: what rotation deletes
     /// later stays readable.
     fn look(&mut self) {
@@ -350,86 +346,6 @@ impl Driver {
         }
         self.step(Wake::Connected(progress));
         self.tell_stop();
-    }
-
-    /// Makes an instance if there is none.
-    fn sit_down(&mut self) -> bool {
-        match std::mem::replace(&mut self.seat, Seat::Between) {
-            Seat::Free(core) => match self.assigned.policy.start(*core, &self.terms.name, &self.terms.settings) {
-                Ok(instance) => {
-                    self.seat = Seat::Taken(Box::new(instance));
-                    self.stop_told = false;
-                    true
-                }
-                Err((core, fault)) => {
-                    self.seat = Seat::Free(Box::new(core));
-                    match fault {
-                        // The contract: an error of `start` says what is wrong with the settings.
-                        Fault::Gave(_) => {
-                            self.strikes = 0;
-                            self.struck_out(&fault);
-                        }
-                        fault => self.strike(&fault),
-                    }
-                    false
-                }
-            },
-            seat => {
-                self.seat = seat;
-                true
-            }
-        }
-    }
-
-    fn tell_stop(&mut self) {
-        if self.stopping && !self.stop_told && self.stage == Stage::Open && self.candidate.is_none() {
-            self.stop_told = true;
-            self.look();
-            self.step(Wake::Stop);
-        }
-    }
-
-    fn step(&mut self, wake: Wake) {
-        // One that is about to be replaced does nothing more.
-        if self.candidate.is_some() || self.outcome.is_some() {
-            return;
-        }
-        let Seat::Taken(instance) = &mut self.seat else { return };
-        instance.host().begin_step();
-        let next = instance.step(wake);
-        self.stepped(next);
-    }
-
-    /// What a step came to.
-    fn stepped(&mut self, next: Result<Next, Fault>) {
-        if let Some(reason) = self.core().different_source() {
-            let reason = reason.to_owned();
-            return self.finish(Ending::Refused, reason, Vec::new());
-        }
-        match next {
-            Ok(Next::Wait(at)) => self.timer = Some(at),
-            Ok(Next::Finished) => {
-                self.stage = Stage::Draining;
-                self.timer = None;
-                self.end_if_drained();
-            }
-            Err(fault) => self.strike(&fault),
-        }
-    }
-
-    /// The policy failed: its instance is dropped, and after a pause a fresh one goes on from the server's position.
-    fn strike(&mut self, fault: &Fault) {
-        self.strikes += 1;
-        self.seat = match std::mem::replace(&mut self.seat, Seat::Between) {
-            Seat::Taken(instance) => Seat::Free(Box::new(instance.into_host())),
-            seat => seat,
-        };
-        if self.strikes >= self.assigned.strikes {
-            return self.struck_out(fault);
-        }
-        warn!("{}: {fault}; starting it again from what the server has", self.terms.name);
-        let pause = self.backoff.next();
-        self.reopen(pause);
     }
 
     fn acknowledged(&mut self, ack: wire::Ack) {
