@@ -12,6 +12,8 @@ mod registry;
 mod session;
 mod settle;
 mod standing;
+#[cfg(test)]
+mod tests;
 mod turnover;
 
 use std::path::PathBuf;
@@ -110,9 +112,9 @@ impl ServerBuilder {
         self
     }
 
-    /// A receiver policy from a file instead of the built-in one.
-    pub fn policy(mut self, file: impl Into<PathBuf>) -> Self {
-        self.policies = Origin::File(file.into(), Vec::new());
+    /// A receiver policy from a file instead of the built-in one, with its settings.
+    pub fn policy(mut self, file: impl Into<PathBuf>, settings: Vec<(String, String)>) -> Self {
+        self.policies = Origin::File(file.into(), settings);
         self
     }
 
@@ -133,14 +135,6 @@ impl ServerBuilder {
     /// is in the program's log, too.
     pub fn on_policy(mut self, told: impl Fn(&PolicyEvent) + Send + Sync + 'static) -> Self {
         self.on_policy = Some(Box::new(told));
-        self
-    }
-
-    /// The policy's own settings.
-    pub fn policy_settings(mut self, settings: Vec<(String, String)>) -> Self {
-        if let Origin::File(_, own) = &mut self.policies {
-            *own = settings;
-        }
         self
     }
 

@@ -93,9 +93,7 @@ async fn rate_sends_all_and_no_faster_than_it_is_set() {
 #[tokio::test(flavor = "multi_thread")]
 async fn quota_refuses_a_site_that_has_used_up_its_bytes() {
     let policy = guest("fedtail-policy-quota");
-    let stage = Stage::with(|server| {
-        server.policy(policy).policy_settings(crate::stage::owned(&[("bytes", "1000"), ("logs", "2")]))
-    });
+    let stage = Stage::with(|server| server.policy(policy, crate::stage::owned(&[("bytes", "1000"), ("logs", "2")])));
     let site = stage.site("a", None);
     let first = stage.log("a", "1.txt");
     append(&first, &"x".repeat(600));

@@ -11,7 +11,7 @@ const STEP_TIME: Duration = Duration::from_millis(300);
 
 fn stage() -> Stage {
     let policy = guest("fedtail-guest-hostile-receiver");
-    Stage::with(|server| server.policy(policy).step_time(STEP_TIME))
+    Stage::with(|server| server.policy(policy, Vec::new()).step_time(STEP_TIME))
 }
 
 /// Nothing that a step staged is stored when the step fails; the site waits and tries again; other logs of the same
