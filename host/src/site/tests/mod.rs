@@ -2,6 +2,7 @@
 
 mod admission;
 mod failing;
+mod far;
 mod swap;
 
 use std::io::Write;
