@@ -66,7 +66,7 @@ impl<H: Content, P: Lines> Filter<H, P> {
         }
         // Again at the next try, it has no more to say.
         through.work.finish();
-        let piece = Piece { source: 0, out: through.work.all_out() };
+        let piece = Piece { source: 0, out: through.work.all_out(), was_all: true };
         match through.send_piece(&piece, &file, through.read_to) {
             Ok(()) => {
                 through.settled = through.read_to;
@@ -113,6 +113,8 @@ struct Piece {
     /// Length of the stretch.
     source: u32,
     out: Vec<u8>,
+    /// Whether the file had no more when this was read.
+    was_all: bool,
 }
 
 /// The most of the source that waits for a place where its range can end; then it ends all the same. The host bounds what
@@ -129,6 +131,8 @@ impl<H: Content, P: Lines> Through<H, P> {
 
     /// Reads until there is something whose range can end, or nothing more. What there is of it.
     fn piece(&mut self, file: &Rc<H::File>, until: u64) -> Result<Piece, SourceError> {
+        // What waits from a read before is not all that is there.
+        let mut was_all = false;
         loop {
             self.work.go_on();
             // What waits in memory is the end of what was read, so its length tells where the stream is.
@@ -144,18 +148,19 @@ impl<H: Content, P: Lines> Through<H, P> {
             if let Some((end, out)) = settled.filter(|(end, _)| *end > self.settled) {
                 let source = u32::try_from(end - self.settled).unwrap_or(u32::MAX);
                 self.settled = end;
-                return Ok(Piece { source, out });
+                return Ok(Piece { source, out, was_all });
             }
             let most = until.saturating_sub(self.read_to).min(u64::from(self.chunk_size));
             if most == 0 {
-                return Ok(Piece { source: 0, out: Vec::new() });
+                return Ok(Piece { source: 0, out: Vec::new(), was_all: true });
             }
             let chunk = self.host.read(file, self.read_to, u32::try_from(most).unwrap_or(u32::MAX))?;
             let bytes = self.host.bytes(&chunk);
             drop(chunk);
             if bytes.is_empty() {
-                return Ok(Piece { source: 0, out: Vec::new() });
+                return Ok(Piece { source: 0, out: Vec::new(), was_all: true });
             }
+            was_all = (bytes.len() as u64) < most;
             self.used = true;
             self.read_to = self.read_to.saturating_add(bytes.len() as u64);
             self.work.take(&bytes);
@@ -242,6 +247,10 @@ impl<H: Content, P: Lines> Host for Through<H, P> {
 
     fn len(&mut self, chunk: &Piece) -> u32 {
         chunk.source
+    }
+
+    fn was_all(&mut self, chunk: &Piece, _: u32) -> bool {
+        chunk.was_all
     }
 
     fn window(&mut self) -> u64 {

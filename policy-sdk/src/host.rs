@@ -32,6 +32,11 @@ pub trait Host {
     /// Length of a chunk in bytes.
     fn len(&mut self, chunk: &Self::Chunk) -> u32;
 
+    /// Whether the file had no more when this was read, of which `most` was asked for.
+    fn was_all(&mut self, chunk: &Self::Chunk, most: u32) -> bool {
+        self.len(chunk) < most
+    }
+
     /// How many bytes may be sent now. The host wakes the policy when it has answered 0 and the window opens again.
     fn window(&mut self) -> u64;
 

@@ -67,7 +67,8 @@ pub struct Site {
     linked: bool,
     window: u64,
     limit: u32,
-    now: Nanos,
+    /// The clock.
+    pub now: Nanos,
     fault: Option<SourceError>,
     refusals: VecDeque<SendError>,
     contradicts: bool,
@@ -81,6 +82,7 @@ pub struct Site {
     heard: Vec<String>,
     /// Calls of the host since the last look.
     pub calls: u32,
+    asked: bool,
 }
 
 impl Site {
@@ -105,7 +107,13 @@ impl Site {
             stored: None,
             heard: Vec::new(),
             calls: 0,
+            asked: false,
         }
+    }
+
+    /// Whether the policy has asked what comes after a file since the last call.
+    pub fn was_asked(&mut self) -> bool {
+        std::mem::take(&mut self.asked)
     }
 
     /// What the policy has made others hear since the last call.
@@ -195,6 +203,7 @@ impl Host for Site {
 
     fn after(&mut self, file: &File) -> Result<Successor<File, String>, SourceError> {
         self.calls += 1;
+        self.asked = true;
         self.check_current(file);
         self.source()?;
         if let Some((rest, text)) = self.while_asked.take() {

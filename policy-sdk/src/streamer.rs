@@ -10,6 +10,10 @@ mod tests;
 /// with five calls a piece it stays at a few hundred host calls.
 pub const TURNS_PER_STEP: u32 = 64;
 
+/// How long after the end of a file was sent to look at what comes next, unless something changes before: longer than a line
+/// takes to the server's disk on a quick link, and short enough for nobody to wait for.
+pub const MOMENT: Nanos = 2_000_000;
+
 /// How often a source that can't be read is tried, one poll interval apart, once the stream is ending. Enough to outlive
 /// a hiccup, few enough that a file without read permission does not keep a finished job waiting.
 pub const TRIES_AT_THE_END: u32 = 3;
@@ -168,15 +172,19 @@ impl<H: Host> Streamer<H> {
         if window == 0 {
             return Ok(Some(self.wait(host)));
         }
-        let chunk = match place.unsent.take() {
-            Some(chunk) => chunk,
+        let (chunk, was_all) = match place.unsent.take() {
+            Some(chunk) => (chunk, false),
             None => {
                 let most = window.min(u64::from(self.max_chunk_size)).min(place.until.saturating_sub(place.offset));
                 if most == 0 {
                     return self.go_on(host);
                 }
-                match host.read(&place.file, place.offset, u32::try_from(most).unwrap_or(u32::MAX)) {
-                    Ok(chunk) => chunk,
+                let most = u32::try_from(most).unwrap_or(u32::MAX);
+                match host.read(&place.file, place.offset, most) {
+                    Ok(chunk) => {
+                        let was_all = host.was_all(&chunk, most);
+                        (chunk, was_all)
+                    }
                     Err(error) => return self.trouble(host, unreadable(error)),
                 }
             }
@@ -190,7 +198,8 @@ impl<H: Host> Streamer<H> {
             Ok(()) => {
                 place.offset = reached;
                 self.recovered(host);
-                Ok(None)
+                // Somebody waits for what was just written: it leaves and arrives before this looks at what comes next.
+                Ok(was_all.then(|| Next::Wait(host.now().saturating_add(self.moment()))))
             }
             Err(SendError::TooLarge(limit)) if limit > 0 && limit < length => {
                 // Read again, in smaller pieces.
@@ -202,6 +211,11 @@ impl<H: Host> Streamer<H> {
                 self.not_sent(host, error)
             }
         }
+    }
+
+    /// How long to let what was sent leave.
+    fn moment(&self) -> Nanos {
+        MOMENT.min(self.poll_interval / 2)
     }
 
     /// Begins with a file that the host has found.

@@ -226,11 +226,11 @@ fn policy(files: &Files, once: bool) -> Filter<Files, Shout> {
     Filter::start(files.clone(), settings).unwrap()
 }
 
-fn step(policy: &mut Filter<Files, Shout>, wake: Wake) -> Next {
+fn step(policy: &mut Filter<Files, Shout>, mut wake: Wake) -> Next {
     // An instant that has passed means: again at once.
     for _ in 0..100 {
         match policy.step(wake).unwrap() {
-            Next::Wait(0) => {}
+            Next::Wait(0) => wake = Wake::Timer,
             next => return next,
         }
     }

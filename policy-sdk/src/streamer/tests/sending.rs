@@ -21,6 +21,22 @@ fn a_log_that_is_there_is_sent_chunk_by_chunk_and_followed() {
 }
 
 #[test]
+fn what_was_just_written_leaves_before_the_policy_asks_for_more() {
+    let (mut policy, mut site) = (Streamer::start(FOLLOW).unwrap(), Site::new());
+    site.act(Write("a"));
+    assert_eq!(policy.step(&mut site, Wake::Connected), Ok(Wait(POLL / 2)), "a moment, within the poll interval");
+    assert_eq!(site.heard(), ["sent a"]);
+    assert!(!site.was_asked(), "what comes after the file is asked about later");
+    // Whatever happens before the moment is over is seen at once.
+    site.act(Write("b"));
+    site.act(Rotate("c"));
+    assert_eq!(policy.step(&mut site, Wake::Changed), Ok(Wait(POLL / 2)));
+    assert_eq!(policy.step(&mut site, Wake::Changed), Ok(Wait(POLL / 2)));
+    assert_eq!(site.heard(), ["sent b", "sent c"]);
+    assert_eq!(policy.step(&mut site, Wake::Timer), Ok(Wait(POLL)));
+}
+
+#[test]
 fn a_log_that_appears_late_is_waited_for() {
     play(
         FOLLOW,
