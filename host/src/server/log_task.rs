@@ -15,7 +15,7 @@ use super::turnover::{Successor, Turnover};
 use crate::names::LogKey;
 use crate::store::StoredLog;
 use crate::transport::FrameSender;
-use crate::turn::turn;
+use crate::turn::{SHORT_BYTES, Turn, awaited, turn};
 use crate::wire::{self, EndKind, ServerFrame, server_frame};
 
 /// How often a store that could not take something is tried again.
@@ -92,7 +92,7 @@ impl LogTask {
             if receiving.is_stalled() {
                 pause = pause.min(TRY_AGAIN);
             }
-            let woken = self.next(pause, attached, &mut busy).await;
+            let (woken, waited) = awaited(self.next(pause, attached, &mut busy)).await;
             let mut inputs = Vec::new();
             let mut successor = None;
             let timer = match woken {
@@ -121,7 +121,9 @@ impl LogTask {
                     false
                 }
             };
-            let stepped = turn(move || step(receiving, inputs, timer, successor)).await;
+            let short = waited && successor.is_none() && bytes(&inputs) < SHORT_BYTES;
+            let length = if short { Turn::Short } else { Turn::Long };
+            let stepped = turn(length, move || step(receiving, inputs, timer, successor)).await;
             let (mut now, outputs, replaced) = match stepped {
                 Ok(stepped) => stepped,
                 Err(defect) => {
@@ -226,7 +228,7 @@ impl LogTask {
             (self.server.clone(), self.key.clone(), self.log.clone(), self.same_stream);
         let (epoch, words) = (self.epoch, reason.clone());
         let policy = receiving.map(Receiving::into_policy);
-        let settled = turn(move || {
+        let settled = turn(Turn::Long, move || {
             server.settle(&key, &log, epoch, policy, kind, words, same_stream);
         });
         if let Err(defect) = settled.await {
@@ -258,6 +260,15 @@ impl LogTask {
             }
         }
     }
+}
+
+/// How much is to be stored.
+fn bytes(inputs: &[Input]) -> u64 {
+    let length = |input: &Input| match input {
+        Input::Data(data) => u64::from(data.length),
+        Input::End(_) | Input::Beat => 0,
+    };
+    inputs.iter().map(length).sum()
 }
 
 /// One turn of the opening.

@@ -19,7 +19,7 @@ use super::{Inner, Peer};
 use crate::names::SiteName;
 use crate::policy::limits;
 use crate::transport::FrameSender;
-use crate::turn::turn;
+use crate::turn::{Turn, turn};
 use crate::wire::{self, ServerFrame, SiteFrame, server_frame, site_frame};
 
 /// The first frame must come within this time.
@@ -116,7 +116,7 @@ impl Session {
         let stream = open.stream;
         let (server, to_site, site) = (self.server.clone(), self.to_site.clone(), site.clone());
         // Opening reads the log's journal and runs the policy.
-        let opened = turn(move || prepare(&server, &site, open, to_site)).await;
+        let opened = turn(Turn::Long, move || prepare(&server, &site, open, to_site)).await;
         match opened {
             Ok(Ok((opened, feed, task, receiving))) => {
                 // Before the task is started, so that nothing of the stream overtakes it.

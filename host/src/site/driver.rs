@@ -21,6 +21,10 @@ use crate::wire::{self, server_frame, site_frame};
 mod steps;
 mod swap;
 
+/// How long after sending what was written the directory is looked at: the line arrives first, also where both ends share a
+/// processor. A file that vanishes so soon after it appeared would be missed anyway.
+const LOOK_AFTER: u64 = 2_000_000;
+
 /// What a stream is told.
 pub enum Event {
     /// The link is up: open the stream.
@@ -103,6 +107,8 @@ pub struct Driver {
     stored: u64,
     outcome: Option<Outcome>,
     stalled: Option<String>,
+    /// When to look at the directory, which may have changed.
+    look_at: Option<u64>,
 }
 
 impl Driver {
@@ -128,6 +134,7 @@ impl Driver {
             stored: 0,
             outcome: None,
             stalled: None,
+            look_at: None,
         }
     }
 
@@ -150,11 +157,12 @@ impl Driver {
 
     /// When to send [`Event::Timer`], in the clock's monotonic nanoseconds.
     pub fn wake_at(&self) -> Option<u64> {
-        match self.stage {
+        let at = match self.stage {
             Stage::Waiting(at) => Some(at),
             Stage::Open | Stage::Draining => self.timer,
             _ => None,
-        }
+        };
+        at.into_iter().chain(self.look_at).min()
     }
 
     /// Whether the policy can go on at once, because only its step was over.
@@ -194,6 +202,11 @@ impl Driver {
         self.stored
     }
 
+    /// Bytes that are on their way to the server, or queued for it.
+    pub fn unacknowledged(&mut self) -> u64 {
+        self.core().unacknowledged()
+    }
+
     fn core(&mut self) -> &mut Core {
         match &mut self.seat {
             Seat::Free(core) => core,
@@ -217,20 +230,33 @@ impl Driver {
             Event::Refused(reason) => self.finish(Ending::Refused, reason, Vec::new()),
             Event::Frame(frame) => self.frame(frame),
             Event::Changed => {
-                // First what is new in the file, since somebody may be waiting for that line.
+                // First what is new in the file, since somebody may be waiting for that line; the look that is owed for one
+                // event is done at the next one at the latest.
+                if self.look_at.is_some() {
+                    self.look();
+                }
                 if self.stage == Stage::Open {
                     self.step(Wake::Changed);
                 }
-                self.look();
-            }
-            Event::Timer => match self.stage {
-                Stage::Waiting(_) => self.open(),
-                Stage::Open => {
-                    self.step(Wake::Timer);
+                if self.core().outbox.is_empty() {
                     self.look();
+                } else {
+                    self.look_at = Some(self.clock.now().saturating_add(LOOK_AFTER));
                 }
-                _ => {}
-            },
+            }
+            Event::Timer => {
+                let now = self.clock.now();
+                let is_due = |at: Option<u64>| at.is_some_and(|at| at <= now);
+                match self.stage {
+                    Stage::Waiting(at) if at <= now => self.open(),
+                    Stage::Open if is_due(self.timer) => {
+                        self.step(Wake::Timer);
+                        self.look();
+                    }
+                    _ if is_due(self.look_at) => self.look(),
+                    _ => {}
+                }
+            }
             Event::Stop => {
                 self.stopping = true;
                 self.tell_stop();
@@ -246,6 +272,7 @@ impl Driver {
     /// Opens files that are seen for the first time, also while the policy can't use them yet: what rotation deletes
     /// later stays readable.
     fn look(&mut self) {
+        self.look_at = None;
         if let Err(error) = self.core().refresh() {
             debug!("{}: {error}", self.terms.name);
         }

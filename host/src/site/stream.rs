@@ -13,8 +13,8 @@ use super::outcome::{Ending, Outcome};
 use super::turnover::Turnover;
 use crate::clock::Clock;
 use crate::source::Subscription;
-use crate::turn::turn;
-use crate::wire::{SiteFrame, compression, site_frame};
+use crate::turn::{SHORT_BYTES, Turn, awaited, turn};
+use crate::wire::{SiteFrame, compression, server_frame, site_frame};
 
 /// Frames that wait for the link before the policy is stepped again: enough to keep the link busy during a step.
 const AHEAD: usize = 8;
@@ -66,14 +66,16 @@ impl Task {
     /// Runs the stream to its end.
     pub async fn run(mut self, driver: Driver) {
         let mut line: Option<Line> = None;
-        let mut next = Some(driver);
+        // In a box, since each turn takes it and gives it back.
+        let mut next = Some(Box::new(driver));
         while let Some(mut driver) = next.take() {
             if let Some(outcome) = driver.outcome().cloned() {
                 farewell(&mut driver, line.as_ref()).await;
                 self.status.send_replace(Status::Ended(outcome));
                 break;
             }
-            let event = match self.next(&mut driver, line.as_ref()).await {
+            let (woken, waited) = awaited(self.next(&mut driver, line.as_ref())).await;
+            let event = match woken {
                 Woken::Sent => {
                     next = Some(driver);
                     continue;
@@ -87,11 +89,20 @@ impl Task {
                 }
             };
             let compress = line.as_ref().is_some_and(|line| line.compress.load(Ordering::Relaxed));
-            match turn(move || step(driver, event, compress)).await {
+            let length = if waited { length(&mut driver, event.as_ref()) } else { Turn::Long };
+            // What is new in the log changes nothing about how the stream stands with the server.
+            let stands = !matches!(event, None | Some(Event::Changed | Event::Timer));
+            match turn(length, move || step(driver, event, compress)).await {
                 Ok(mut driver) => {
                     self.turnover.look(&driver);
-                    let status = Status::Running { waiting_for: driver.waiting_for(), stored: driver.stored() };
-                    self.status.send_replace(status);
+                    if stands {
+                        let now = Status::Running { waiting_for: driver.waiting_for(), stored: driver.stored() };
+                        // Nobody waits for this; whoever loses patience reads it.
+                        self.status.send_if_modified(|status| {
+                            *status = now;
+                            false
+                        });
+                    }
                     next = Some(driver);
                 }
                 Err(defect) => {
@@ -144,8 +155,14 @@ impl Task {
     }
 }
 
+/// How long a turn will be. A log that is followed has its lines on their way as soon as they are written.
+fn length(driver: &mut Driver, event: Option<&Event>) -> Turn {
+    let small = matches!(event, Some(Event::Changed | Event::Timer | Event::Frame(server_frame::Frame::Ack(_))));
+    if small && driver.unacknowledged() < SHORT_BYTES { Turn::Short } else { Turn::Long }
+}
+
 /// One turn of the driver.
-fn step(mut driver: Driver, event: Option<Event>, compress: bool) -> Driver {
+fn step(mut driver: Box<Driver>, event: Option<Event>, compress: bool) -> Box<Driver> {
     match event {
         Some(event) => driver.handle(event),
         None => driver.go_on(),
