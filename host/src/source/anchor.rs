@@ -39,13 +39,14 @@ impl AnchorKey {
         wire::Anchor { at, length: bytes.len() as u32, hash: hasher.finish() }
     }
 
-    /// The position `offset` in a file with this head and these bytes before the offset, each as long as [`span`] says.
-    pub(super) fn position(&self, stat: Stat, offset: u64, head: &[u8], tail: &[u8]) -> wire::Position {
+    /// The position `offset` in a file with this anchor of its head and these bytes before the offset, each as long as
+    /// [`span`] says.
+    pub(super) fn position(&self, stat: Stat, offset: u64, head: wire::Anchor, tail: &[u8]) -> wire::Position {
         wire::Position {
             device: stat.device,
             inode: stat.inode,
             offset,
-            head: Some(self.anchor(0, head)),
+            head: Some(head),
             tail: Some(self.anchor(offset - tail.len() as u64, tail)),
         }
     }
@@ -64,7 +65,7 @@ impl AnchorKey {
         if read_full(file, &mut head[..length], 0)? < length || read_full(file, &mut tail[..length], from)? < length {
             return Ok(None);
         }
-        Ok(Some(self.position(stat, offset, &head[..length], &tail[..length])))
+        Ok(Some(self.position(stat, offset, self.anchor(0, &head[..length]), &tail[..length])))
     }
 
     /// Whether the file is the one that the position was taken in: both anchors match. A position comes from the server, so

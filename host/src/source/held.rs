@@ -1,5 +1,6 @@
 //! One file that the source holds: open, with what was read of it.
 
+use std::cell::OnceCell;
 use std::ffi::OsString;
 use std::io;
 
@@ -49,6 +50,8 @@ pub(super) struct Held {
     seen: u64,
     /// The first bytes of what was read, at most [`SPAN`].
     head: Vec<u8>,
+    /// The anchor of the head, once that is whole: each position has it.
+    head_anchor: OnceCell<wire::Anchor>,
     /// What it was when it was seen and nothing of it had been read.
     unread: Option<wire::Position>,
     /// The position at the end of what was read, as it was last made.
@@ -71,6 +74,7 @@ impl Held {
             losses: Vec::new(),
             seen: stat.size,
             head: Vec::new(),
+            head_anchor: OnceCell::new(),
             unread: None,
             closing: None,
         }
@@ -101,6 +105,7 @@ impl Held {
             return Ok(false);
         }
         self.head = head;
+        self.head_anchor = OnceCell::new();
         self.memory = Memory::new(offset, before);
         self.text = Text::Whole;
         self.closing = None;
@@ -211,6 +216,10 @@ impl Held {
         let mut tail = [0; SPAN];
         let tail = self.memory.tail(offset, &mut tail)?;
         let head = self.head.get(..span(offset))?;
+        let head = match head.len() {
+            SPAN => *self.head_anchor.get_or_init(|| key.anchor(0, head)),
+            _ => key.anchor(0, head),
+        };
         (offset > 0).then(|| key.position(self.stat, offset, head, tail))
     }
 
