@@ -1,4 +1,4 @@
-//! A log in memory, to test a policy natively.
+//! A log and a store in memory, to test a policy natively.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -7,6 +7,10 @@ use crate::filter::Filter;
 use crate::host::{Content, Found, Host, Level, Nanos, SendError, SourceError, Successor};
 use crate::streamer::{Next, Settings, Wake};
 use crate::{Lines, Policy};
+
+mod store;
+
+pub use store::receive;
 
 /// Runs a [`Lines`] policy over a log, and returns what leaves the site.
 ///
