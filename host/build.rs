@@ -1,6 +1,7 @@
-//! Compiles the wire format, and builds the two default policies that the program carries.
+//! Compiles the wire format, builds the two default policies that the program carries, and packs what policies are
+//! written with.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::{env, fs};
 
@@ -15,7 +16,7 @@ const POLICIES: [(&str, &str); 2] =
 const CONTRACT: &str = "fedtail:policy/";
 
 fn main() -> ExitCode {
-    match wire().and_then(|()| policies()) {
+    match wire().and_then(|()| policies()).and_then(|()| sdk()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // One directive a line: this way cargo shows the words as an error of its own, without the script's output.
@@ -46,6 +47,45 @@ fn policies() -> Result<()> {
         }
         let path = out.join(file);
         fs::write(&path, policy.component()).with_context(|| format!("{} could not be written", path.display()))?;
+    }
+    Ok(())
+}
+
+/// What the policies of others are written with, in the root of this workspace: the library, and the contract beside it.
+const SDK: [&str; 3] = ["policy-sdk/Cargo.toml", "policy-sdk/src", "wit"];
+
+/// Writes `OUT_DIR/sdk.rs`: an array of the SDK's files, each with its path and its text, so that who has the program
+/// alone can make a policy's project.
+fn sdk() -> Result<()> {
+    let manifest = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").context("cargo has not set CARGO_MANIFEST_DIR")?);
+    let root = manifest.parent().with_context(|| format!("{} is in no workspace", manifest.display()))?;
+    let mut files = Vec::new();
+    for part in SDK {
+        // Of a folder cargo looks at all that is in it.
+        println!("cargo::rerun-if-changed={}", root.join(part).display());
+        list(&root.join(part), &mut files)?;
+    }
+    files.sort();
+    let mut text = String::from("[\n");
+    for file in files {
+        let name =
+            file.strip_prefix(root)?.to_str().with_context(|| format!("{} is not valid UTF-8", file.display()))?;
+        text.push_str(&format!("    ({name:?}, include_str!({file:?})),\n"));
+    }
+    text.push_str("]\n");
+    let path = PathBuf::from(env::var_os("OUT_DIR").context("cargo has not set OUT_DIR")?).join("sdk.rs");
+    fs::write(&path, text).with_context(|| format!("{} could not be written", path.display()))
+}
+
+/// The files at and below a path.
+fn list(path: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
+    if !path.is_dir() {
+        files.push(path.to_owned());
+        return Ok(());
+    }
+    let entries = fs::read_dir(path).with_context(|| format!("{} could not be read", path.display()))?;
+    for entry in entries {
+        list(&entry?.path(), files)?;
     }
     Ok(())
 }

@@ -8,11 +8,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, anyhow, bail};
 use wit_component::{ComponentEncoder, DecodedWasm};
 
+use crate::RECORD;
+use crate::cargo::Compilation;
 use crate::toolchain::Toolchain;
-use crate::{RECORD, TARGET, surroundings};
-
-/// The workspace's profile for guests.
-const PROFILE: &str = "guest";
 
 /// Builds guest crates of one workspace.
 #[derive(Debug, Clone)]
@@ -63,34 +61,18 @@ impl GuestBuild {
     /// Builds the guest crate of this name, and makes a component of it. Takes a fraction of a second where nothing has
     /// changed. Fails with the compiler's words, or with what makes the module no component.
     pub fn build(&self, package: &str) -> Result<Guest> {
-        let core = self.compile(package)?;
-        let bytes = fs::read(&core).with_context(|| format!("{} could not be read", core.display()))?;
-        let component = componentize(&bytes)
-            .with_context(|| format!("the guest {package} ({}) can't be made a component", core.display()))?;
-        let imports = imports(&component).with_context(|| format!("the guest {package} is no policy"))?;
+        let core = Compilation {
+            toolchain: &self.toolchain,
+            root: &self.root,
+            target: &self.target,
+            package: Some(package),
+            options: &["--locked"],
+            is_followed: false,
+        }
+        .run()?;
+        let (component, imports) = component(&core, &format!("the guest {package}"))?;
         let inputs = self.inputs(&core.with_extension("d"))?;
         Ok(Guest { component, imports, inputs })
-    }
-
-    /// Compiles the crate to a core module, and returns where that is.
-    fn compile(&self, package: &str) -> Result<PathBuf> {
-        let mut cargo = surroundings::cargo(&self.toolchain, &self.root)?;
-        cargo
-            .args(["rustc", "--locked", "--lib", "--package", package, "--profile", PROFILE, "--crate-type", "cdylib"])
-            .args(surroundings::options(&self.toolchain))
-            .arg("--target-dir")
-            .arg(&self.target);
-        if let Some(jobs) = surroundings::jobs() {
-            cargo.args(["--jobs", &jobs]);
-        }
-        let program = self.toolchain.cargo.display();
-        let output = cargo.output().with_context(|| format!("{program} could not be run"))?;
-        if !output.status.success() {
-            let words = String::from_utf8_lossy(&output.stderr);
-            bail!("the guest {package} could not be built with {}:\n{}", self.toolchain, words.trim_end());
-        }
-        let name = package.replace('-', "_");
-        Ok(self.target.join(TARGET).join(PROFILE).join(name).with_extension("wasm"))
     }
 
     /// The files that decide what the guest is: what the compiler read of this workspace, the manifests of those crates,
@@ -129,6 +111,15 @@ impl Guest {
     pub fn imports(&self) -> &[String] {
         &self.imports
     }
+}
+
+/// Makes a component of the core module in this file, and says what it imports. `what` is what errors call it.
+pub(crate) fn component(core: &Path, what: &str) -> Result<(Vec<u8>, Vec<String>)> {
+    let bytes = fs::read(core).with_context(|| format!("{} could not be read", core.display()))?;
+    let component =
+        componentize(&bytes).with_context(|| format!("{what} ({}) can't be made a component", core.display()))?;
+    let imports = imports(&component).with_context(|| format!("{what} is no policy"))?;
+    Ok((component, imports))
 }
 
 /// What a component imports. Fails where it exports nothing: a module without a world becomes an empty component, which

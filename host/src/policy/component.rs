@@ -66,7 +66,8 @@ pub enum Kind {
 }
 
 impl Kind {
-    fn export(self) -> &'static str {
+    /// The interface that it exports.
+    pub(super) fn export(self) -> &'static str {
         match self {
             Kind::Streamer => "tailing",
             Kind::Receiver => "receiving",
@@ -111,26 +112,22 @@ impl Component {
         Ok(bytes)
     }
 
-    /// Compiles and checks a policy of this kind; `file` is what messages call it.
-    pub fn new(engine: &Engine, bytes: &[u8], file: &Path, kind: Kind) -> Result<Self, PolicyError> {
+    /// Whether the bytes begin as a component does; what they are instead, and what to do.
+    pub(super) fn check_form(bytes: &[u8], file: &Path) -> Result<(), PolicyError> {
+        let error = |reason: &str| Err(PolicyError::Decode { file: file.into(), reason: reason.into() });
         // Magic number, then the version and the layer: 1 and 0 for a core module, 13 and 1 for a component.
         match bytes {
             [0, b'a', b's', b'm', 1, 0, 0, 0, ..] => {
-                return Err(PolicyError::Decode {
-                    file: file.into(),
-                    reason: "it is a core module; make a component of it, for example with `wasm-tools component new`"
-                        .into(),
-                });
+                error("it is a core module; make a component of it, for example with `wasm-tools component new`")
             }
-            [0, b'a', b's', b'm', ..] => {}
-            _ => {
-                return Err(PolicyError::Decode {
-                    file: file.into(),
-                    reason: "it does not begin as WebAssembly does; give the .wasm file that a policy was built to"
-                        .into(),
-                });
-            }
+            [0, b'a', b's', b'm', ..] => Ok(()),
+            _ => error("it does not begin as WebAssembly does; give the .wasm file that a policy was built to"),
         }
+    }
+
+    /// Compiles and checks a policy of this kind; `file` is what messages call it.
+    pub fn new(engine: &Engine, bytes: &[u8], file: &Path, kind: Kind) -> Result<Self, PolicyError> {
+        Self::check_form(bytes, file)?;
         let digest = Digest::of(bytes);
         let compiled = engine
             .cache
@@ -183,7 +180,7 @@ impl Component {
 }
 
 /// The interface and version in a name like `fedtail:policy/chunks@0.1.0`; none for other packages' names.
-fn contract_version(name: &str) -> Option<(&str, &str)> {
+pub(super) fn contract_version(name: &str) -> Option<(&str, &str)> {
     name.strip_prefix("fedtail:policy/")?.split_once('@')
 }
 

@@ -14,6 +14,7 @@ mod embedded;
 mod engine;
 mod error;
 pub(crate) mod guest;
+mod inspection;
 pub mod limits;
 mod receiver;
 pub mod set;
@@ -28,6 +29,7 @@ pub use component::{Component, Digest, Kind};
 pub use engine::Engine;
 pub use error::{Fault, PolicyError};
 pub use guest::Time;
+pub use inspection::{Inspection, Interface};
 pub use receiver::{
     Caller, Disposition, Others, ReceiverInstance, ReceiverNext, ReceiverPolicy, ReceiverWake, Refusal, Terms, Totals,
     Verdict,

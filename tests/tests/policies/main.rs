@@ -3,6 +3,7 @@
 //! The example policies, with logs that rotate and grow; and policies that misbehave, each of which ends as the contract
 //! and the limits say, while a stream beside it does not notice.
 
+mod author;
 mod examples;
 mod hostile;
 mod hostile_receiver;

@@ -1,8 +1,12 @@
-//! `fedtail policy`: what the person does who looks after policies.
+//! `fedtail policy`: what the person does who writes policies, or looks after them.
 
+mod build;
+mod inspect;
 mod keygen;
+mod new;
 mod reload;
 mod sign;
+mod template;
 mod verify;
 
 use std::path::{Path, PathBuf};
@@ -19,6 +23,12 @@ pub struct Options {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Make a policy's project, which builds and passes its tests at once.
+    New(new::Options),
+    /// Build a policy's project into a component.
+    Build(build::Options),
+    /// Say what a component is, what it can reach, and whether it is a policy that this program runs.
+    Inspect(inspect::Options),
     /// Make a key that signs policies.
     Keygen(keygen::Options),
     /// Sign a policy: writes F.wasm.sig beside it.
@@ -31,6 +41,9 @@ enum Command {
 
 pub async fn run(options: Options) -> Result<Exit, Failure> {
     match options.command {
+        Command::New(options) => new::run(&options),
+        Command::Build(options) => build::run(&options),
+        Command::Inspect(options) => inspect::run(&options),
         Command::Keygen(options) => keygen::run(&options),
         Command::Sign(options) => sign::run(&options),
         Command::Verify(options) => verify::run(&options),
