@@ -3,12 +3,15 @@
 use std::fmt;
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
 
 use super::engine::Engine;
 use super::error::PolicyError;
 use super::limits;
+use super::machine::{Machine, Needs};
+use super::wasi;
 
 /// The newest version of `fedtail:policy` that this host serves.
 pub const CONTRACT: &str = "0.1.0";
@@ -88,6 +91,8 @@ impl fmt::Display for Kind {
 #[derive(Clone)]
 pub struct Component {
     pub(super) compiled: wasmtime::component::Component,
+    /// What it was compiled by, and runs on.
+    pub(super) machine: Arc<Machine>,
     /// Where it came from, for messages.
     pub(super) file: PathBuf,
     digest: Digest,
@@ -129,12 +134,12 @@ impl Component {
     pub fn new(engine: &Engine, bytes: &[u8], file: &Path, kind: Kind) -> Result<Self, PolicyError> {
         Self::check_form(bytes, file)?;
         let digest = Digest::of(bytes);
-        let compiled = engine
-            .cache
-            .load(&engine.wasmtime, &digest, bytes)
-            .map_err(|e| PolicyError::Decode { file: file.into(), reason: one_line(&format!("{e:#}")) })?;
-        let component = Self { compiled, file: file.into(), digest };
-        component.check(engine, kind)?;
+        let error = |reason: String| PolicyError::Decode { file: file.into(), reason };
+        let machine = engine.machine(Needs::of(bytes)).map_err(error)?;
+        let compiled =
+            machine.cache.load(&machine.wasmtime, &digest, bytes).map_err(|e| error(one_line(&format!("{e:#}"))))?;
+        let component = Self { compiled, machine, file: file.into(), digest };
+        component.check(kind)?;
         Ok(component)
     }
 
@@ -145,15 +150,19 @@ impl Component {
 
     /// Compares imports and exports with the contract, version by version: a linker alone would take a component of a
     /// newer compatible version silently.
-    fn check(&self, engine: &Engine, kind: Kind) -> Result<(), PolicyError> {
+    fn check(&self, kind: Kind) -> Result<(), PolicyError> {
         let error = |reason: String| PolicyError::World { file: self.file.clone(), reason };
         let world = self.compiled.component_type();
-        for (name, _) in world.imports(&engine.wasmtime) {
+        for (name, _) in world.imports(&self.machine.wasmtime) {
             match contract_version(name) {
+                None if wasi::is_system(name) => {}
                 None => {
                     return Err(error(format!(
-                        "it imports {name:?}, and a policy can import nothing but fedtail:policy; build it for a target \
-                         without a system interface (wasm32-unknown-unknown)"
+                        "it imports {name:?}, and a policy can import nothing but fedtail:policy, and the system \
+                         interface of its language (wasi:cli, clocks, filesystem, io, random and sockets of {}, with \
+                         nothing behind them); build it for a target without a system interface \
+                         (wasm32-unknown-unknown)",
+                        wasi::SERIES
                     )));
                 }
                 Some((_, version)) if version != CONTRACT => {
@@ -165,7 +174,7 @@ impl Component {
                 Some(_) => {}
             }
         }
-        let exports: Vec<_> = world.exports(&engine.wasmtime).map(|(name, _)| name.to_owned()).collect();
+        let exports: Vec<_> = world.exports(&self.machine.wasmtime).map(|(name, _)| name.to_owned()).collect();
         let has = |kind: Kind| exports.iter().any(|name| contract_version(name) == Some((kind.export(), CONTRACT)));
         if has(kind) {
             return Ok(());

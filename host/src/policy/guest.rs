@@ -14,12 +14,16 @@ use super::component::Digest;
 use super::engine::Engine;
 use super::error::Fault;
 use super::limits;
+use super::machine::{Machine, Needs, ticks};
+use super::wasi::System;
 
 /// One instance's side of the host.
 pub struct Guest<H> {
     /// What the instance's stream offers.
     pub host: Lent<H>,
     pub table: ResourceTable,
+    /// For a guest whose language needs one.
+    pub system: Option<System>,
     limits: StoreLimits,
     account: Account,
     calls: u32,
@@ -92,20 +96,29 @@ impl<H> Guest<H> {
 }
 
 /// A store with every limit on.
-pub fn store<H: 'static>(engine: &Engine, host: H, digest: Digest, stream: &str) -> wasmtime::Store<Guest<H>> {
+pub fn store<H: Time + 'static>(
+    engine: &Engine,
+    machine: &Machine,
+    host: H,
+    digest: Digest,
+    stream: &str,
+) -> wasmtime::Store<Guest<H>> {
     let mut table = ResourceTable::new();
     table.set_max_capacity(limits::HANDLES);
+    let room = machine.room();
     let limits = StoreLimitsBuilder::new()
-        .memory_size(limits::MEMORY)
-        .table_elements(limits::TABLE_ELEMENTS)
-        .tables(limits::TABLES)
-        .memories(limits::MEMORIES)
-        .instances(limits::INSTANCES)
+        .memory_size(room.memory)
+        .table_elements(room.table_elements)
+        .tables(room.tables)
+        .memories(room.memories)
+        .instances(room.instances)
         .build();
     let name = format!("{stream} policy {}", &digest.hex()[..12]);
+    let system = (machine.needs == Needs::System).then(|| System::new(&name));
     let guest = Guest {
         host: Lent(Some(host)),
         table,
+        system,
         limits,
         account: Account::default(),
         calls: 0,
@@ -113,7 +126,7 @@ pub fn store<H: 'static>(engine: &Engine, host: H, digest: Digest, stream: &str)
         step_time: engine.step_time,
         name,
     };
-    let mut store = wasmtime::Store::new(&engine.wasmtime, guest);
+    let mut store = wasmtime::Store::new(&machine.wasmtime, guest);
     store.limiter(|guest| &mut guest.limits);
     store.set_hostcall_fuel(limits::CALL_BYTES);
     store.set_max_component_handles(limits::HANDLES);
@@ -123,10 +136,12 @@ pub fn store<H: 'static>(engine: &Engine, host: H, digest: Digest, stream: &str)
 }
 
 /// Gives the next call into the guest its whole budget of time, host calls and messages.
-pub fn fresh<H>(store: &mut wasmtime::Store<Guest<H>>) {
-    let ticks = store.data().step_time.as_nanos().div_ceil(limits::EPOCH_TICK.as_nanos());
-    store.set_epoch_deadline(u64::try_from(ticks).unwrap_or(u64::MAX));
+pub fn fresh<H: Time>(store: &mut wasmtime::Store<Guest<H>>) {
+    store.set_epoch_deadline(ticks(store.data().step_time));
     let guest = store.data_mut();
+    if let Some(system) = &guest.system {
+        system.fresh(guest.host.now(), guest.host.wall());
+    }
     if guest.messages > limits::MESSAGES_PER_STEP {
         warn!("{}: {} more messages are not shown", guest.name, guest.messages - limits::MESSAGES_PER_STEP);
     }
@@ -134,9 +149,30 @@ pub fn fresh<H>(store: &mut wasmtime::Store<Guest<H>>) {
     guest.messages = 0;
 }
 
-/// The result of a call into the guest, with a trap as a fault.
-pub fn called<T>(result: wasmtime::Result<T>) -> Result<T, Fault> {
-    result.map_err(|error| Fault::trap(&error))
+/// Calls into the guest with its whole budget; a trap is a fault.
+pub fn call<H: Time + Send + 'static, T: Send>(
+    store: &mut wasmtime::Store<Guest<H>>,
+    call: impl FnOnce(&mut wasmtime::Store<Guest<H>>) -> wasmtime::Result<T> + Send,
+) -> Result<T, Fault> {
+    fresh(store);
+    enter(store, call).map_err(|error| Fault::trap(&error))
+}
+
+/// Runs code of the guest. One with a system interface runs on a thread of its own: parts of that interface are made of
+/// asynchronous code that is waited for, which panics on a thread that belongs to a runtime. That costs some tens of
+/// microseconds, where a step of an interpreter takes hundreds.
+pub fn enter<H: Send + 'static, T: Send>(
+    store: &mut wasmtime::Store<Guest<H>>,
+    run: impl FnOnce(&mut wasmtime::Store<Guest<H>>) -> wasmtime::Result<T> + Send,
+) -> wasmtime::Result<T> {
+    if store.data().system.is_none() {
+        return run(store);
+    }
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().name("fedtail-step".into()).spawn_scoped(scope, || run(store));
+        let thread = thread.map_err(|e| wasmtime::format_err!("the thread for a step cannot be started: {e}"))?;
+        thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
 }
 
 /// A guest's words, fit to be shown: cut, and with control characters escaped.

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::machine::Room;
+
 /// How often the epoch moves on, which is how finely the time of a step is measured.
 pub const EPOCH_TICK: Duration = Duration::from_millis(10);
 
@@ -13,15 +15,15 @@ pub const STEP_TIME: Duration = Duration::from_secs(10);
 /// copies of the chunk.
 pub const MEMORY: usize = 32 << 20;
 
-/// Elements of one table. The default policies have some tens of functions in theirs.
-pub const TABLE_ELEMENTS: usize = 20_000;
+/// Memory of one instance with a system interface. A Python interpreter begins with some 20 MiB.
+pub const MEMORY_WITH_SYSTEM: usize = 64 << 20;
 
-/// Tables, memories and core instances of one component. A guest in Rust is one module and two small adapters.
-pub const TABLES: usize = 4;
-/// See [`TABLES`].
-pub const MEMORIES: usize = 2;
-/// See [`TABLES`].
-pub const INSTANCES: usize = 8;
+/// What an instance may have. The default policies have some tens of functions in their table; a guest in Rust is one module
+/// and two small adapters.
+pub(super) const ROOM: Room = Room { memory: MEMORY, table_elements: 20_000, tables: 4, memories: 2, instances: 8 };
+
+/// What an instance with a system interface may have. A Python interpreter is linked of a dozen modules.
+pub(super) const ROOM_WITH_SYSTEM: Room = Room { memory: MEMORY_WITH_SYSTEM, instances: 16, ..ROOM };
 
 /// The stack of Wasm code, in bytes.
 pub const STACK: usize = 512 << 10;
@@ -50,6 +52,12 @@ pub const COMPONENT: u64 = 32 << 20;
 
 /// Bytes of one message of a policy, after which it is cut.
 pub const MESSAGE: usize = 1 << 10;
+
+/// Lines that a guest with a system interface may print in one step; enough for the report of an error.
+pub const LINES_PRINTED: u32 = 64;
+
+/// The most random bytes that a guest with a system interface gets at once.
+pub const RANDOM: u64 = 64 << 10;
 
 /// Messages of one step; what is beyond is counted and not shown.
 pub const MESSAGES_PER_STEP: u32 = 16;

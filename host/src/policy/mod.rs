@@ -16,12 +16,14 @@ mod error;
 pub(crate) mod guest;
 mod inspection;
 pub mod limits;
+mod machine;
 mod receiver;
 pub mod set;
 mod streamer;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod trust;
+mod wasi;
 
 pub use admission::{Admission, Admitted, Applicant, Battery, Custom, Linked};
 pub(crate) use component::hex;

@@ -15,7 +15,9 @@ use super::engine::Engine;
 use super::error::{Fault, PolicyError};
 use super::guest::{self, Guest, Time, printable};
 use super::limits;
+use super::machine::{Machine, Needs};
 use super::streamer::gap_to_guest;
+use super::wasi;
 use crate::clock::Clock;
 use crate::wire;
 
@@ -162,6 +164,7 @@ impl Time for Staging {
 #[derive(Clone)]
 pub struct ReceiverPolicy {
     engine: Engine,
+    machine: Arc<Machine>,
     linked: ReceiverPolicyPre<Guest<Staging>>,
     digest: Digest,
 }
@@ -170,13 +173,17 @@ impl ReceiverPolicy {
     /// Links a component of kind [`Kind::Receiver`](super::Kind::Receiver).
     pub fn link(engine: &Engine, component: &Component) -> Result<Self, PolicyError> {
         let link = || {
-            let mut linker = Linker::<Guest<Staging>>::new(&engine.wasmtime);
+            let mut linker = Linker::<Guest<Staging>>::new(&component.machine.wasmtime);
             Bindings::add_to_linker::<_, HasSelf<_>>(&mut linker, |guest| guest)?;
+            if component.machine.needs == Needs::System {
+                wasi::link(&mut linker)?;
+            }
             ReceiverPolicyPre::new(linker.instantiate_pre(&component.compiled)?)
         };
         let linked = link()
             .map_err(|e| PolicyError::Link { file: component.file.clone(), reason: printable(&format!("{e:#}")) })?;
-        Ok(Self { engine: engine.clone(), linked, digest: component.digest() })
+        let machine = component.machine.clone();
+        Ok(Self { engine: engine.clone(), machine, linked, digest: component.digest() })
     }
 
     /// The digest of the component.
@@ -199,12 +206,12 @@ impl ReceiverPolicy {
             staged: Vec::new(),
             dropped: None,
         };
-        let mut store = guest::store(&self.engine, staging, self.digest, &stream);
-        let bindings = self.linked.instantiate(&mut store).map_err(|e| match Fault::trap(&e) {
-            Fault::Trapped(words) => Fault::Instantiate(words),
-            other => other,
-        })?;
-        guest::fresh(&mut store);
+        let mut store = guest::store(&self.engine, &self.machine, staging, self.digest, &stream);
+        let bindings =
+            guest::enter(&mut store, |store| self.linked.instantiate(store)).map_err(|e| match Fault::trap(&e) {
+                Fault::Trapped(words) => Fault::Instantiate(words),
+                other => other,
+            })?;
         let caller = receiving::Caller {
             site: caller.site.clone(),
             job: caller.job.clone(),
@@ -215,8 +222,8 @@ impl ReceiverPolicy {
             idle_timeout: caller.idle_timeout,
             custom: caller.custom.clone(),
         };
-        let answer = bindings.fedtail_policy_receiving().call_accept(&mut store, &caller);
-        Ok(match guest::called(answer)? {
+        let receiving = bindings.fedtail_policy_receiving();
+        Ok(match guest::call(&mut store, |store| receiving.call_accept(store, &caller))? {
             Ok(terms) => Ok((ReceiverInstance { store, bindings }, Terms { idle_timeout: terms.idle_timeout })),
             Err(receiving::Refusal::Later(later)) => Err(Refusal::Later(later.after, printable(&later.why))),
             Err(receiving::Refusal::Never(words) | receiving::Refusal::Other(words)) => {
@@ -236,7 +243,6 @@ impl ReceiverInstance {
     /// Steps it; `stored` is what the store holds now. After a fault nothing of this step is kept, and the instance is
     /// spent.
     pub fn step(&mut self, wake: ReceiverWake, stored: u64) -> Result<Verdict, Fault> {
-        guest::fresh(&mut self.store);
         let is_data = matches!(wake, ReceiverWake::Data(_));
         let staging = &mut self.store.data_mut().host;
         staging.stored = stored;
@@ -252,8 +258,9 @@ impl ReceiverInstance {
             ReceiverWake::Idle(silence) => receiving::Wake::Idle(silence),
             ReceiverWake::Timer => receiving::Wake::Timer,
         };
-        let next = self.bindings.fedtail_policy_receiving().call_step(&mut self.store, &wake);
-        let next = guest::called(next)?.map_err(|words| Fault::Gave(printable(&words)))?;
+        let receiving = self.bindings.fedtail_policy_receiving();
+        let next = guest::call(&mut self.store, |store| receiving.call_step(store, &wake))?;
+        let next = next.map_err(|words| Fault::Gave(printable(&words)))?;
         let staging = &mut self.store.data_mut().host;
         staging.open = false;
         let (staged, dropped) = (std::mem::take(&mut staging.staged), staging.dropped.take());
@@ -273,7 +280,6 @@ impl ReceiverInstance {
 
     /// Tells it how the stream ended, and asks what becomes of the log. The last call.
     pub fn finish(mut self, kind: wire::EndKind, words: &str) -> Result<Disposition, Fault> {
-        guest::fresh(&mut self.store);
         let ending = match kind {
             wire::EndKind::Complete => receiving::Ending::Complete,
             wire::EndKind::Incomplete => receiving::Ending::Incomplete,
@@ -283,8 +289,8 @@ impl ReceiverInstance {
             wire::EndKind::Failed => receiving::Ending::Failed(words.into()),
             wire::EndKind::Unspecified => receiving::Ending::Other(words.into()),
         };
-        let disposition = self.bindings.fedtail_policy_receiving().call_finish(&mut self.store, &ending);
-        Ok(match guest::called(disposition)? {
+        let receiving = self.bindings.fedtail_policy_receiving();
+        Ok(match guest::call(&mut self.store, |store| receiving.call_finish(store, &ending))? {
             receiving::Disposition::Keep => Disposition::Keep,
             // The careful answer to a word from a later version.
             receiving::Disposition::RetainPartial | receiving::Disposition::Other(_) => Disposition::RetainPartial,

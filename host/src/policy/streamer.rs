@@ -15,6 +15,8 @@ use super::engine::Engine;
 use super::error::{Fault, PolicyError};
 use super::guest::{self, Guest, Time, printable};
 use super::limits;
+use super::machine::{Machine, Needs};
+use super::wasi;
 use crate::source::{FileRef, Stat};
 use crate::wire;
 
@@ -142,6 +144,7 @@ pub enum Next {
 /// A streamer policy, linked.
 pub struct StreamerPolicy<H: 'static> {
     engine: Engine,
+    machine: Arc<Machine>,
     linked: InstancePre<Guest<H>>,
     indices: Arc<Indices>,
     digest: Digest,
@@ -156,8 +159,13 @@ struct Indices {
 
 impl<H: 'static> Clone for StreamerPolicy<H> {
     fn clone(&self) -> Self {
-        let Self { engine, linked, indices, digest } = self;
-        Self { engine: engine.clone(), linked: linked.clone(), indices: indices.clone(), digest: *digest }
+        Self {
+            engine: self.engine.clone(),
+            machine: self.machine.clone(),
+            linked: self.linked.clone(),
+            indices: self.indices.clone(),
+            digest: self.digest,
+        }
     }
 }
 
@@ -165,8 +173,11 @@ impl<H: StreamerHost> StreamerPolicy<H> {
     /// Links a component of kind [`Kind::Streamer`](super::Kind::Streamer).
     pub fn link(engine: &Engine, component: &Component) -> Result<Self, PolicyError> {
         let link = || -> wasmtime::Result<_> {
-            let mut linker = Linker::<Guest<H>>::new(&engine.wasmtime);
+            let mut linker = Linker::<Guest<H>>::new(&component.machine.wasmtime);
             Bindings::add_to_linker::<_, HasSelf<_>>(&mut linker, |guest| guest)?;
+            if component.machine.needs == Needs::System {
+                wasi::link(&mut linker)?;
+            }
             let linked = linker.instantiate_pre(&component.compiled)?;
             let world = StreamerPolicyIndices::new(&linked)?;
             let snapshot = snapshot::GuestIndices::new(&linked).ok();
@@ -174,7 +185,8 @@ impl<H: StreamerHost> StreamerPolicy<H> {
         };
         let (linked, indices) = link()
             .map_err(|e| PolicyError::Link { file: component.file.clone(), reason: printable(&format!("{e:#}")) })?;
-        Ok(Self { engine: engine.clone(), linked, indices, digest: component.digest() })
+        let machine = component.machine.clone();
+        Ok(Self { engine: engine.clone(), machine, linked, indices, digest: component.digest() })
     }
 
     /// The digest of the component.
@@ -184,7 +196,7 @@ impl<H: StreamerHost> StreamerPolicy<H> {
 
     /// Makes an instance and starts it. `stream` is what messages call it. Where it fails, the host comes back.
     pub fn start(&self, host: H, stream: &str, settings: &Settings) -> Result<StreamerInstance<H>, (H, Fault)> {
-        let mut store = guest::store(&self.engine, host, self.digest, stream);
+        let mut store = guest::store(&self.engine, &self.machine, host, self.digest, stream);
         match self.begin(&mut store, settings) {
             Ok((bindings, snapshot)) => Ok(StreamerInstance { store, bindings, snapshot }),
             Err(fault) => Err((into_host(store), fault)),
@@ -202,7 +214,7 @@ impl<H: StreamerHost> StreamerPolicy<H> {
             let snapshot = self.indices.snapshot.as_ref().map(|indices| indices.load(&mut *store, &instance));
             wasmtime::Result::Ok((bindings, snapshot.transpose()?))
         };
-        let (bindings, snapshot) = instantiate(store).map_err(|e| match Fault::trap(&e) {
+        let (bindings, snapshot) = guest::enter(store, instantiate).map_err(|e| match Fault::trap(&e) {
             Fault::Trapped(words) => Fault::Instantiate(words),
             other => other,
         })?;
@@ -213,9 +225,8 @@ impl<H: StreamerHost> StreamerPolicy<H> {
             once: settings.once,
             custom: settings.custom.clone(),
         };
-        guest::fresh(store);
-        let started = bindings.fedtail_policy_tailing().call_start(&mut *store, &settings);
-        guest::called(started)?.map_err(|words| Fault::Gave(printable(&words)))?;
+        let started = guest::call(store, |store| bindings.fedtail_policy_tailing().call_start(store, &settings))?;
+        started.map_err(|words| Fault::Gave(printable(&words)))?;
         Ok((bindings, snapshot))
     }
 }
@@ -235,7 +246,6 @@ pub struct StreamerInstance<H: 'static> {
 impl<H: StreamerHost> StreamerInstance<H> {
     /// Steps it. After a fault the instance is spent: take the host out of it and start a fresh one.
     pub fn step(&mut self, wake: Wake) -> Result<Next, Fault> {
-        guest::fresh(&mut self.store);
         let wake = match wake {
             Wake::Connected(progress) => tailing::Wake::Connected(tailing::Progress {
                 stored: progress.stored,
@@ -249,8 +259,8 @@ impl<H: StreamerHost> StreamerInstance<H> {
             Wake::Timer => tailing::Wake::Timer,
             Wake::Stop => tailing::Wake::Stop,
         };
-        let next = self.bindings.fedtail_policy_tailing().call_step(&mut self.store, &wake);
-        match guest::called(next)? {
+        let tailing = self.bindings.fedtail_policy_tailing();
+        match guest::call(&mut self.store, |store| tailing.call_step(store, &wake))? {
             Ok(tailing::Next::Wait(at)) => Ok(Next::Wait(at)),
             Ok(tailing::Next::Finished) => Ok(Next::Finished),
             Err(words) => Err(Fault::Gave(printable(&words))),

@@ -12,8 +12,18 @@ const WRONG: &[(&str, &str, &[&str])] = &[
     ),
     (
         "another import",
+        "(component (import \"wasi:http/types@0.2.0\" (instance)))",
+        &["it imports \"wasi:http/types@0.2.0\"", "nothing but fedtail:policy", "wasm32-unknown-unknown"],
+    ),
+    (
+        "another system interface",
+        "(component (import \"wasi:cli/environment@0.3.0\" (instance)))",
+        &["it imports \"wasi:cli/environment@0.3.0\"", "random and sockets of 0.2, with nothing behind them"],
+    ),
+    (
+        "a system interface and no export",
         "(component (import \"wasi:cli/environment@0.2.0\" (instance)))",
-        &["it imports \"wasi:cli/environment@0.2.0\"", "nothing but fedtail:policy", "wasm32-unknown-unknown"],
+        &["does not fit the contract fedtail:policy@0.1.0: it lacks the export fedtail:policy/"],
     ),
     (
         "a later contract",

@@ -9,3 +9,4 @@ mod hostile;
 mod hostile_receiver;
 mod raw;
 mod stage;
+mod system;

@@ -20,17 +20,15 @@ impl<H: StreamerHost> StreamerInstance<H> {
     /// The state that it has for its successor; none where it exports no `snapshot`. After a fault the instance is spent.
     pub fn save(&mut self) -> Option<Result<Vec<u8>, Fault>> {
         let snapshot = self.snapshot.as_ref()?;
-        guest::fresh(&mut self.store);
-        Some(guest::called(snapshot.call_save(&mut self.store)))
+        Some(guest::call(&mut self.store, |store| snapshot.call_save(store)))
     }
 
     /// Gives it its predecessor's state, before its first step; one that exports no `snapshot` goes without. After a
     /// fault the instance is spent.
     pub fn load(&mut self, state: &[u8]) -> Result<(), Fault> {
         let Some(snapshot) = self.snapshot.as_ref() else { return Ok(()) };
-        guest::fresh(&mut self.store);
-        let loaded = snapshot.call_load(&mut self.store, state);
-        guest::called(loaded)?.map_err(|words| Fault::Gave(printable(&words)))
+        let loaded = guest::call(&mut self.store, |store| snapshot.call_load(store, state))?;
+        loaded.map_err(|words| Fault::Gave(printable(&words)))
     }
 
     /// Sets it aside while its successor begins, which works with the same host.
