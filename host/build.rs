@@ -52,7 +52,7 @@ fn policies() -> Result<()> {
 }
 
 /// What the policies of others are written with, in the root of this workspace: the library, and the contract beside it.
-const SDK: [&str; 3] = ["policy-sdk/Cargo.toml", "policy-sdk/src", "wit"];
+const SDK: [&str; 4] = ["policy-sdk/Cargo.toml", "policy-sdk/src", "policy-sdk/python", "wit"];
 
 /// Writes `OUT_DIR/sdk.rs`: an array of the SDK's files, each with its path and its text, so that who has the program
 /// alone can make a policy's project.
@@ -81,6 +81,10 @@ fn sdk() -> Result<()> {
 fn list(path: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
     if !path.is_dir() {
         files.push(path.to_owned());
+        return Ok(());
+    }
+    // What Python keeps of a run.
+    if path.ends_with("__pycache__") {
         return Ok(());
     }
     let entries = fs::read_dir(path).with_context(|| format!("{} could not be read", path.display()))?;

@@ -5,6 +5,7 @@
 #![deny(missing_docs)]
 
 mod apt;
+mod componentize;
 mod process;
 mod run;
 mod setup;
@@ -24,7 +25,8 @@ Commands, each of which installs first what this machine lacks, as `setup` does:
          Built unoptimised: that compiles in two thirds of the time, the tests use the same build afterwards, and the
          demo keeps the pace of its recorded logs either way.
   test   Run all tests, also those in the documentation, and sum them up. Arguments go to `cargo test`; without any,
-         a run in which no test passed is a failure.
+         a run in which no test passed is a failure. The tests of policies in Python need componentize-py, which is
+         installed from PyPI below target/; where that can't be, it says that it skips them.
   bench  Build optimised and measure. It compares with `tail -F | socat` where Debian's package socat is installed.
          Arguments go to the measuring program.
   guest  PACKAGE FILE.wasm: build a crate of this workspace, such as a policy of your own, into a component.

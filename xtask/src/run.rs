@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 
+use crate::componentize;
 use crate::process::{cargo, run_here, shown, succeeded};
 
 /// Runs the demo. Unoptimised, as the usage says: compiling is what a newcomer waits for.
@@ -30,6 +31,11 @@ pub fn test(root: &Path, arguments: &[OsString]) -> Result<()> {
     let start = Instant::now();
     let mut tests = cargo(root);
     tests.args(["test", "--workspace", "--no-fail-fast"]).args(arguments);
+    let mut skipped = Vec::new();
+    match componentize::folder(root) {
+        Ok(folder) => drop(tests.env(componentize::VARIABLE, folder)),
+        Err(error) => skipped.push(format!("skipped: the tests of policies in Python: {error:#}")),
+    }
     let name = shown(&tests);
     println!("running: {name}");
     let mut child = tests.stdout(Stdio::piped()).spawn().with_context(|| format!("`{name}` could not be started"))?;
@@ -39,6 +45,7 @@ pub fn test(root: &Path, arguments: &[OsString]) -> Result<()> {
     }
     let status = child.wait().with_context(|| format!("`{name}` could not be waited for"))?;
     let Sum { passed, failed, ignored } = sum;
+    skipped.iter().for_each(|words| println!("{words}"));
     println!("tests: {passed} passed, {failed} failed, {ignored} ignored, in {} s", start.elapsed().as_secs());
     succeeded(&name, status)?;
     if passed == 0 && arguments.is_empty() {

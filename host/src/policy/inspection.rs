@@ -75,6 +75,11 @@ impl Inspection {
         self.exports.iter().any(|export| contract_version(&export.name).is_some_and(|(name, _)| name == "snapshot"))
     }
 
+    /// Whether it asks for a system interface that this host links, with nothing behind it.
+    pub fn has_system(&self) -> bool {
+        self.imports.iter().any(|import| super::wasi::is_system(&import.name))
+    }
+
     /// What it can do to the world, one phrase for each thing that it asks for and is given.
     pub fn reach(&self) -> Vec<&'static str> {
         const WORDS: [(&str, &str, &str); 13] = [

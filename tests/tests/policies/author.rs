@@ -12,27 +12,27 @@ use crate::stage::{PATIENCE, Stage, append, ended, owned};
 
 /// A folder for an author's projects. Always the same one: what was compiled of a project before serves again, as the path
 /// of a project is part of how it is compiled.
-fn desk() -> PathBuf {
+pub fn desk() -> PathBuf {
     let desk = Path::new(env!("CARGO_TARGET_TMPDIR")).join("author");
     fs::create_dir_all(&desk).unwrap();
     desk
 }
 
 /// Runs the program in a folder.
-fn policy(folder: &Path, arguments: &[&str]) -> Output {
+pub fn policy(folder: &Path, arguments: &[&str]) -> Output {
     let mut command = fedtail(["policy"]);
     command.args(arguments).current_dir(folder).output().unwrap()
 }
 
 /// Standard output and standard error of what went well.
-fn well(output: Output) -> (String, String) {
+pub fn well(output: Output) -> (String, String) {
     let (out, err) = (text(&output.stdout), text(&output.stderr));
     assert!(output.status.success(), "{}:\n{out}\n{err}", output.status);
     (out, err)
 }
 
 /// The words of what failed with this code.
-fn failed(output: Output, code: i32) -> String {
+pub fn failed(output: Output, code: i32) -> String {
     let err = text(&output.stderr);
     assert_eq!(output.status.code(), Some(code), "{}\n{err}", text(&output.stdout));
     let (_, words) = err.split_once("fedtail: error: ").unwrap_or_else(|| panic!("an error was to be said: {err}"));
@@ -196,7 +196,7 @@ fn inspect_says_what_a_file_is_and_what_it_can_reach() {
     }
     assert!(!out.contains("store what a site sends"), "{out}");
 
-    let output = inspect("newer.wasm", &newer(&redact));
+    let output = inspect("newer.wasm", &of_version(&redact, "0.1.1"));
     assert!(text(&output.stdout).contains("is        a streamer policy of fedtail:policy 0.1.1\n"));
     let words = failed(output, 3);
     assert!(words.contains("built for version 0.1.1 of the contract, and this host serves 0.1.0"), "{words}");
@@ -214,14 +214,15 @@ fn inspect_says_what_a_file_is_and_what_it_can_reach() {
     );
 }
 
-/// The same component as if it were built against the next version of the contract: the version stands in names only, and
-/// the new one has as many digits.
-fn newer(component: &[u8]) -> Vec<u8> {
-    let (old, new) = (b"@0.1.0", b"@0.1.1");
+/// The same component as if it were built against another version of the contract: the version stands in names only, and
+/// this one has as many digits.
+pub fn of_version(component: &[u8], version: &str) -> Vec<u8> {
+    let (old, new) = ("@0.1.0", format!("@{version}"));
+    assert_eq!(old.len(), new.len());
     let mut bytes = component.to_vec();
     for at in 0..bytes.len() - old.len() {
-        if bytes[at..].starts_with(old) {
-            bytes[at..at + new.len()].copy_from_slice(new);
+        if bytes[at..].starts_with(old.as_bytes()) {
+            bytes[at..at + new.len()].copy_from_slice(new.as_bytes());
         }
     }
     assert_ne!(bytes, component);

@@ -7,6 +7,7 @@ mod author;
 mod examples;
 mod hostile;
 mod hostile_receiver;
+mod python;
 mod raw;
 mod stage;
 mod system;

@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use clap::Args;
 use guest_build::Project;
 
-use super::inspect;
+use super::{inspect, python};
 use crate::exit::{Exit, Failure};
 use crate::out;
 
@@ -18,11 +18,15 @@ pub struct Options {
 }
 
 pub fn run(options: &Options) -> Result<Exit, Failure> {
-    let built = Project::at(&options.directory).and_then(|project| {
-        out::note(format_args!("building with {}", project.toolchain()));
-        project.build()
-    });
-    let built = built.map_err(|error| Failure::start(format!("{error:#}")))?;
+    let built = if python::is_project(&options.directory) {
+        python::build(&options.directory)?
+    } else {
+        let built = Project::at(&options.directory).and_then(|project| {
+            out::note(format_args!("building with {}", project.toolchain()));
+            project.build()
+        });
+        built.map_err(|error| Failure::start(format!("{error:#}")))?
+    };
     let file = options.output.clone().unwrap_or_else(|| options.directory.join(&built.name).with_extension("wasm"));
     // In one step, so that a program that watches never reads half of it.
     let draft = super::beside(&file, ".part");

@@ -35,6 +35,12 @@ pub fn show(file: &Path) -> Result<Exit, Failure> {
     for (number, words) in found.reach().into_iter().enumerate() {
         line(if number == 0 { "it can" } else { "" }, words);
     }
+    if found.has_system() {
+        line(
+            "system",
+            "its language's system interface (wasi) is there, with no files, sockets or environment behind it",
+        );
+    }
     line("it can't", "reach other files, the network, the environment, or other logs: a policy is given none of them");
     let Some(kind) = found.kind() else {
         return Err(Failure::refused(format!("{} is not a policy, and this fedtail would not run it", file.display())));
@@ -45,6 +51,9 @@ pub fn show(file: &Path) -> Result<Exit, Failure> {
     Ok(Exit::Complete)
 }
 
+/// The most functions of an interface that are named: as many as the contract's have.
+const SHOWN: usize = 8;
+
 /// One thing about it, behind what it is.
 fn line(what: &str, about: impl std::fmt::Display) {
     out::line(format_args!("{what:<9} {about}"));
@@ -54,8 +63,12 @@ fn line(what: &str, about: impl std::fmt::Display) {
 fn list(what: &str, interfaces: &[Interface]) {
     let mut what = what;
     for Interface { name, functions } in interfaces {
-        // What is imported for its types alone reaches nothing.
-        let functions = if functions.is_empty() { "types only".to_owned() } else { functions.join(" ") };
+        let functions = match functions.len() {
+            // What is imported for its types alone reaches nothing.
+            0 => "types only".to_owned(),
+            1..=SHOWN => functions.join(" "),
+            many => format!("{many} functions"),
+        };
         line(what, format_args!("{name}: {functions}"));
         what = "";
     }

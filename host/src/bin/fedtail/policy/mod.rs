@@ -4,6 +4,7 @@ mod build;
 mod inspect;
 mod keygen;
 mod new;
+mod python;
 mod reload;
 mod sign;
 mod template;

@@ -17,36 +17,57 @@ const NAME: &str = "NAME";
 
 /// A project.
 pub struct Template {
+    language: Language,
     kind: Kind,
     files: Vec<(String, &'static str)>,
 }
 
 macro_rules! template {
-    ($($name:literal),*) => { [$(($name, include_str!(concat!("../../../../templates/", $name)))),*] };
+    ($name:literal) => {
+        include_str!(concat!("../../../../templates/", $name))
+    };
+}
+
+/// The files of a project in Rust, without the SDK.
+fn rust(kind: Kind) -> Vec<(&'static str, &'static str)> {
+    let source = match kind {
+        Kind::Redact => template!("rust/redact.rs"),
+        Kind::Streamer => template!("rust/streamer.rs"),
+        Kind::Receiver => template!("rust/receiver.rs"),
+    };
+    vec![
+        ("Cargo.toml", template!("rust/Cargo.toml")),
+        (".gitignore", template!("rust/gitignore")),
+        ("README.md", template!("rust/README.md")),
+        ("src/lib.rs", source),
+    ]
+}
+
+/// The files of a project in Python, without the SDK.
+fn python() -> Vec<(&'static str, &'static str)> {
+    vec![
+        ("pyproject.toml", template!("python/pyproject.toml")),
+        (".gitignore", template!("python/gitignore")),
+        ("README.md", template!("python/README.md")),
+        ("app.py", template!("python/app.py")),
+        ("policy.py", template!("python/policy.py")),
+        ("test_policy.py", template!("python/test_policy.py")),
+    ]
 }
 
 impl Template {
-    /// The project for a language and what it begins with.
-    pub fn of(language: Language, kind: Kind) -> Self {
-        let Language::Rust = language;
-        let [manifest, ignored, readme, redact, streamer, receiver] = template![
-            "rust/Cargo.toml",
-            "rust/gitignore",
-            "rust/README.md",
-            "rust/redact.rs",
-            "rust/streamer.rs",
-            "rust/receiver.rs"
-        ];
-        let (_, source) = match kind {
-            Kind::Redact => redact,
-            Kind::Streamer => streamer,
-            Kind::Receiver => receiver,
+    /// The project for a language and what it begins with; an error where there is none.
+    pub fn of(language: Language, kind: Kind) -> Result<Self, &'static str> {
+        let (own, sdk) = match language {
+            Language::Rust => (rust(kind), ["policy-sdk/Cargo.toml", "policy-sdk/src/"]),
+            Language::Python if kind == Kind::Redact => (python(), ["policy-sdk/python/"; 2]),
+            Language::Python => return Err("in Python there is a project of the kind redact; the others are in Rust"),
         };
-        let own =
-            [("Cargo.toml", manifest.1), (".gitignore", ignored.1), ("README.md", readme.1), ("src/lib.rs", source)];
         let own = own.into_iter().map(|(path, text)| (path.to_owned(), text));
-        let sdk = SDK.iter().map(|(path, text)| (format!("sdk/{path}"), *text));
-        Self { kind, files: own.chain(sdk).collect() }
+        let sdk =
+            SDK.iter().filter(|(path, _)| path.starts_with("wit/") || sdk.iter().any(|part| path.starts_with(part)));
+        let sdk = sdk.map(|(path, text)| (format!("sdk/{path}"), *text));
+        Ok(Self { language, kind, files: own.chain(sdk).collect() })
     }
 
     /// Which side it is for.
@@ -71,14 +92,19 @@ impl Template {
     }
 
     /// What to type next.
-    pub fn steps(&self, name: &str) -> [String; 4] {
+    pub fn steps(&self, name: &str) -> Vec<String> {
         let file = file(name);
-        [
-            format!("cd {name}"),
-            "cargo test".to_owned(),
-            format!("fedtail policy build            # makes {file}"),
-            format!("fedtail policy inspect {file}"),
-        ]
+        let mut steps = vec![format!("cd {name}")];
+        match self.language {
+            Language::Rust => steps.push("cargo test".to_owned()),
+            Language::Python => {
+                steps.push("python3 -m unittest".to_owned());
+                steps.push(format!("python3 -m venv .venv && .venv/bin/pip install {}", super::python::COMPONENTIZE));
+            }
+        }
+        steps.push(format!("fedtail policy build            # makes {file}"));
+        steps.push(format!("fedtail policy inspect {file}"));
+        steps
     }
 
     /// How its component is given to a program.
