@@ -11,3 +11,4 @@ mod python;
 mod raw;
 mod stage;
 mod system;
+mod versions;
