@@ -17,6 +17,7 @@ mod relay;
 mod sample;
 mod sandbox;
 mod statistics;
+mod swap;
 mod table;
 
 use std::path::PathBuf;
@@ -44,6 +45,9 @@ struct Options {
     /// Lines of each run that measures delays, one every 100 ms [default: 200; quick: 20].
     #[arg(long)]
     lines: Option<usize>,
+    /// Live streams that go over to another policy [default: 1000; quick: 100].
+    #[arg(long)]
+    streams: Option<usize>,
     /// Only these parts.
     #[arg(long, value_enum)]
     only: Vec<Part>,
@@ -65,6 +69,8 @@ enum Part {
     Delay,
     /// The policy in its sandbox and without.
     Sandbox,
+    /// Live streams that go over to another policy.
+    Swap,
 }
 
 /// What every part needs.
@@ -76,6 +82,7 @@ struct Bench {
     size: u64,
     runs: usize,
     lines: usize,
+    streams: usize,
 }
 
 impl Bench {
@@ -118,6 +125,7 @@ fn run(options: &Options) -> Result<()> {
         size: options.size.unwrap_or(default(1000, 100)) * 1_000_000,
         runs: options.runs.unwrap_or(default(3, 1) as usize).max(1),
         lines: options.lines.unwrap_or(default(200, 20) as usize).max(2),
+        streams: options.streams.unwrap_or(default(1000, 100) as usize).max(1),
         directory,
     };
     let wanted = |part| options.only.is_empty() || options.only.contains(&part);
@@ -130,6 +138,9 @@ fn run(options: &Options) -> Result<()> {
     }
     if wanted(Part::Sandbox) {
         sandbox::measure(&bench, &mut table)?;
+    }
+    if wanted(Part::Swap) {
+        swap::measure(&bench, &mut table)?;
     }
     println!("{}\n\n{table}", machine::header(&bench));
     Ok(())

@@ -12,9 +12,15 @@ static RECEIVER: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/receiver.wasm
 impl Component {
     /// The default policy of this kind: it sends, or takes, everything.
     pub fn embedded(engine: &Engine, kind: Kind) -> Result<Self, PolicyError> {
+        let name = format!("built-in {kind}");
+        Self::new(engine, Self::embedded_bytes(kind), Path::new(&name), kind)
+    }
+
+    /// The bytes of that component.
+    pub fn embedded_bytes(kind: Kind) -> &'static [u8] {
         match kind {
-            Kind::Streamer => Self::new(engine, STREAMER, Path::new("built-in streamer"), kind),
-            Kind::Receiver => Self::new(engine, RECEIVER, Path::new("built-in receiver"), kind),
+            Kind::Streamer => STREAMER,
+            Kind::Receiver => RECEIVER,
         }
     }
 }
