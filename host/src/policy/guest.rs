@@ -159,8 +159,8 @@ pub fn call<H: Time + Send + 'static, T: Send>(
 }
 
 /// Runs code of the guest. One with a system interface runs on a thread of its own: parts of that interface are made of
-/// asynchronous code that is waited for, which panics on a thread that belongs to a runtime. That costs some tens of
-/// microseconds, where a step of an interpreter takes hundreds.
+/// asynchronous code that is waited for, which panics on a thread that belongs to a runtime. The price is a
+/// thread for each step, which an interpreter's steps can bear and others need not.
 pub fn enter<H: Send + 'static, T: Send>(
     store: &mut wasmtime::Store<Guest<H>>,
     run: impl FnOnce(&mut wasmtime::Store<Guest<H>>) -> wasmtime::Result<T> + Send,
