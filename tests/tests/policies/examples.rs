@@ -4,6 +4,7 @@ use std::fmt::Write;
 use std::fs;
 use std::time::{Duration, Instant};
 
+use fedtail::policy::set::Origin;
 use fedtail::site::Ending;
 
 use crate::stage::{PATIENCE, Stage, append, ended, guest};
@@ -124,4 +125,42 @@ async fn a_setting_that_a_policy_does_not_take_ends_the_stream_in_words() {
     assert_eq!(outcome.ending, Ending::Failed);
     assert!(outcome.reason.contains("does not take its settings") && outcome.reason.contains("`pattern`"), "{outcome}");
     assert_eq!(stage.stored("a", "log.txt"), "");
+}
+
+/// What an administrator copies from the manual works.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_rules_that_the_manual_shows_are_good_for_redact() {
+    let manual = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/operating-policies.md")).unwrap();
+    let rules = manual.split("```toml\n").nth(1).and_then(|rest| rest.split("\n```").next()).unwrap();
+    // Keys and digests are elided there, and are no part of what is tried.
+    let rules: Vec<_> =
+        rules.lines().filter(|line| !line.starts_with("trusted-keys") && !line.starts_with("digest")).collect();
+    let stage = Stage::new();
+    let log = stage.log("a", "log.txt");
+    let policies = log.with_file_name("policies");
+    fs::create_dir(&policies).unwrap();
+    fs::copy(guest("fedtail-policy-redact"), policies.join("redact.wasm")).unwrap();
+    fs::write(policies.join("policies.toml"), rules.join("\n").replace("train-*", "job")).unwrap();
+    let site = stage.site_with("a", None, |site| site.policies(Origin::at(&policies)));
+    append(&log, "a@b.c in ward 7 from 10.1.2.3\n");
+    let outcome = stage.stream(&site, &log).finish(PATIENCE).await;
+    assert_eq!(outcome.ending, Ending::Complete, "{outcome}");
+    assert_eq!(stage.stored("a", "log.txt"), "[email] in [ward] from 10.1.2.3\n");
+}
+
+/// A file that is there and empty has no first byte to be entered with: the last line of the one before it leaves all the
+/// same.
+#[tokio::test(flavor = "multi_thread")]
+async fn half_a_line_before_a_rotation_leaves_at_the_end_also_if_the_new_file_stays_empty() {
+    let stage = Stage::new();
+    let site = stage.site("a", Some((&guest("fedtail-policy-redact"), &[])));
+    let log = stage.log("a", "log.txt");
+    append(&log, "one a@b.c\nhalf a@b.c");
+    let stream = stage.stream(&site, &log);
+    stage.has("a", "log.txt", "one [email]\n").await;
+    fs::rename(&log, log.with_extension("txt.1")).unwrap();
+    append(&log, "");
+    let outcome = stream.finish(PATIENCE).await;
+    assert_eq!(outcome.ending, Ending::Complete, "{outcome}");
+    assert_eq!(stage.stored("a", "log.txt"), "one [email]\nhalf [email]");
 }
