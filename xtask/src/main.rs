@@ -5,6 +5,7 @@
 #![deny(missing_docs)]
 
 mod apt;
+mod component_test;
 mod componentize;
 mod process;
 mod run;
@@ -26,7 +27,12 @@ Commands, each of which installs first what this machine lacks, as `setup` does:
          demo keeps the pace of its recorded logs either way.
   test   Run all tests, also those in the documentation, and sum them up. Arguments go to `cargo test`; without any,
          a run in which no test passed is a failure. The tests of policies in Python need componentize-py, which is
-         installed from PyPI below target/; where that can't be, it says that it skips them.
+         installed from PyPI below target/; where that can't be, it says that it skips them. Where all is there that
+         `component-test` needs, that is run too; else it says that it skips it.
+  component-test
+         Run the tests of the guests and of a new project inside WebAssembly, with `cargo component test`. It installs
+         what it needs: cargo-component (compiled in some minutes) and wasmtime below target/, and the standard library
+         for wasm32-wasip1 through rustup, or for Debian's compiler the C library into its sysroot.
   bench  Build optimised and measure. It compares with `tail -F | socat` where Debian's package socat is installed.
          Arguments go to the measuring program.
   guest  PACKAGE FILE.wasm: build a crate of this workspace, such as a policy of your own, into a component.
@@ -58,6 +64,8 @@ fn main() -> ExitCode {
         "setup" => return wrong_usage("setup takes no arguments"),
         "demo" => with_setup(|root| run::demo(root, &rest)),
         "test" => with_setup(|root| run::test(root, &rest)),
+        "component-test" if rest.is_empty() => with_setup(component_test::component_test),
+        "component-test" => return wrong_usage("component-test takes no arguments"),
         "guest" => with_setup(|root| run::guest(root, &rest)),
         "bench" => with_setup(|root| run::bench(root, &rest)),
         "" => return wrong_usage("a command is missing"),

@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 
+use crate::component_test::{self, Tools};
 use crate::componentize;
 use crate::process::{cargo, run_here, shown, succeeded};
 
@@ -33,7 +34,9 @@ pub fn test(root: &Path, arguments: &[OsString]) -> Result<()> {
     tests.args(["test", "--workspace", "--no-fail-fast"]).args(arguments);
     let mut skipped = Vec::new();
     match componentize::folder(root) {
-        Ok(folder) => drop(tests.env(componentize::VARIABLE, folder)),
+        Ok(folder) => {
+            tests.env(componentize::VARIABLE, folder);
+        }
         Err(error) => skipped.push(format!("skipped: the tests of policies in Python: {error:#}")),
     }
     let name = shown(&tests);
@@ -44,10 +47,22 @@ pub fn test(root: &Path, arguments: &[OsString]) -> Result<()> {
         sum = Sum::of(BufReader::new(stdout), io::stdout().lock()).context("the tests' words could not be shown")?;
     }
     let status = child.wait().with_context(|| format!("`{name}` could not be waited for"))?;
-    let Sum { passed, failed, ignored } = sum;
+    let Sum { mut passed, failed, ignored } = sum;
+    let mut as_components = Ok(0);
+    if arguments.is_empty() {
+        match Tools::find(root) {
+            Ok(tools) => as_components = component_test::test(root, &tools),
+            Err(missing) => skipped.push(format!(
+                "skipped: `cargo component test` of the guests: {missing:#}; `cargo xtask component-test` installs what \
+                 it needs"
+            )),
+        }
+    }
+    passed += as_components.as_ref().copied().unwrap_or_default();
     skipped.iter().for_each(|words| println!("{words}"));
     println!("tests: {passed} passed, {failed} failed, {ignored} ignored, in {} s", start.elapsed().as_secs());
     succeeded(&name, status)?;
+    as_components?;
     if passed == 0 && arguments.is_empty() {
         bail!("`{name}` ran no test");
     }
@@ -56,15 +71,16 @@ pub fn test(root: &Path, arguments: &[OsString]) -> Result<()> {
 
 /// How many tests there were, over all of cargo's test programs.
 #[derive(Debug, Default, PartialEq, Eq)]
-struct Sum {
-    passed: u64,
+pub struct Sum {
+    /// That passed.
+    pub passed: u64,
     failed: u64,
     ignored: u64,
 }
 
 impl Sum {
     /// Passes the words of `cargo test` on, and adds up the results in them.
-    fn of(mut words: impl BufRead, mut to: impl Write) -> io::Result<Self> {
+    pub fn of(mut words: impl BufRead, mut to: impl Write) -> io::Result<Self> {
         let mut sum = Self::default();
         let mut line = Vec::new();
         // Bytes, since a test may print what is no text.
