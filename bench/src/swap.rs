@@ -15,7 +15,7 @@ use fedtail::names::{JobName, SiteName};
 use fedtail::policy::set::{Origin, PolicyEvent};
 use fedtail::policy::{Component, Kind};
 use fedtail::server::Server;
-use fedtail::site::{Ending, LogFile, Site};
+use fedtail::site::{Ending, LogFile, Site, Stream};
 use fedtail::transport::InProcess;
 
 use crate::statistics::{median, percentile};
@@ -26,6 +26,13 @@ use crate::{Bench, PATIENCE};
 const LINES_PER_SECOND: usize = 20_000;
 /// How often each log has a line written.
 const EACH: Duration = Duration::from_millis(50);
+
+/// On a machine that is too slow for so many lines nothing would hang, and nothing would end.
+const LIMIT: Duration = Duration::from_secs(300);
+
+/// Logs of one job, as NVIDIA FLARE's have; they are in one directory. A directory's events wake all that follow a log in
+/// it, so a thousand logs in one would measure that.
+const LOGS_OF_A_JOB: usize = 4;
 
 /// What was measured.
 struct Swap {
@@ -39,7 +46,10 @@ struct Swap {
 
 /// Measures, and fills in the table.
 pub fn measure(bench: &Bench, table: &mut Table) -> Result<()> {
-    let swap = tokio::runtime::Runtime::new()?.block_on(run(bench.directory.path(), bench.streams))?;
+    let swap = tokio::runtime::Runtime::new()?.block_on(async {
+        let swap = tokio::time::timeout(LIMIT, run(bench.directory.path(), bench.streams)).await;
+        swap.with_context(|| format!("{} streams did not change their policy within {LIMIT:?}", bench.streams))?
+    })?;
     let longest = percentile(&swap.pauses, 100);
     eprintln!(
         "{} streams at {:.0} lines/s changed their policy within {:.2} s; pauses: median {:.2} ms, 99 % within {:.2} ms, \
@@ -82,12 +92,13 @@ async fn run(scratch: &Path, streams: usize) -> Result<Swap> {
         .policies(Origin::at(&policy))
         .on_policy(move |event| told.send(event.clone()).unwrap_or_default())
         .start()?;
-    let job = JobName::new("job")?;
     let mut running = Vec::new();
     for number in 0..streams {
-        let log = logs.join(format!("{number}.log"));
+        let (job, name) = names(number);
+        fs::create_dir_all(logs.join(&job))?;
+        let log = logs.join(&job).join(name);
         fs::write(&log, "")?;
-        running.push(site.stream(LogFile::new(&log, job.clone()))?);
+        running.push(site.stream(LogFile::new(&log, JobName::new(&job)?))?);
     }
     let over = Arc::new(AtomicBool::new(false));
     let writer = {
@@ -115,6 +126,8 @@ async fn run(scratch: &Path, streams: usize) -> Result<Swap> {
     over.store(true, Ordering::Relaxed);
     let Ok(written) = writer.join() else { bail!("the writer of the logs failed") };
     let (lines, seconds) = written?;
+    // All at once: each looks at its log for a last time after a while.
+    running.iter().for_each(Stream::request_stop);
     for stream in running {
         let outcome = stream.finish(PATIENCE).await;
         if outcome.ending != Ending::Complete {
@@ -122,19 +135,28 @@ async fn run(scratch: &Path, streams: usize) -> Result<Swap> {
         }
     }
     for number in 0..streams {
-        let name = format!("{number}.log");
-        let (sent, stored) = (fs::read(logs.join(&name))?, fs::read(store.join("job/site").join(&name))?);
+        let (job, name) = names(number);
+        let sent = fs::read(logs.join(&job).join(&name))?;
+        let stored = fs::read(store.join(&job).join("site").join(&name))?;
         if sent != stored || sent.iter().filter(|byte| **byte == b'\n').count() != lines {
-            bail!("{name} is other at the server");
+            bail!("{job}/{name} is other at the server");
         }
     }
     Ok(Swap { lines_per_second: (lines * streams) as f64 / seconds, took, pauses })
 }
 
+/// The job and the name of a log.
+fn names(number: usize) -> (String, String) {
+    (format!("job-{}", number / LOGS_OF_A_JOB), format!("{}.log", number % LOGS_OF_A_JOB))
+}
+
 /// Writes lines to each log in turn, evenly over the time, until told to stop. Returns the lines of each log, and the seconds
 /// that it took.
 fn write(directory: &Path, logs: usize, over: &AtomicBool) -> Result<(usize, f64)> {
-    let open = |number| fs::OpenOptions::new().append(true).open(directory.join(format!("{number}.log")));
+    let open = |number| {
+        let (job, name) = names(number);
+        fs::OpenOptions::new().append(true).open(directory.join(job).join(name))
+    };
     let mut files = (0..logs).map(open).collect::<Result<Vec<_>, _>>()?;
     let lines_at_once = (LINES_PER_SECOND * EACH.as_millis() as usize / 1000 / logs).clamp(1, 10);
     let begun = Instant::now();
