@@ -7,13 +7,10 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tracing::{error, warn};
 
-use super::Inner;
-use super::ended::Ended;
 use super::receiving::{Output, Receiving};
 use super::registry::{Busy, Takeover};
-use super::turnover::{Successor, Turnover};
-use crate::names::LogKey;
-use crate::store::StoredLog;
+use super::telling::{Over, Telling, step};
+use super::turnover::Turnover;
 use crate::transport::FrameSender;
 use crate::turn::{SHORT_BYTES, Turn, awaited, turn};
 use crate::wire::{self, EndKind, ServerFrame, server_frame};
@@ -32,19 +29,13 @@ pub enum Input {
 
 /// One opening.
 pub struct LogTask {
-    pub server: Arc<Inner>,
-    pub key: LogKey,
-    pub log: Arc<StoredLog>,
-    pub stream: u32,
-    pub epoch: u64,
+    pub telling: Telling,
     pub idle_timeout: Duration,
     pub input: mpsc::UnboundedReceiver<Input>,
     /// Bytes that the connection handed on and that are not committed.
     pub waiting: Arc<AtomicU64>,
     pub to_site: FrameSender<ServerFrame>,
     pub takeover: oneshot::Receiver<Takeover>,
-    /// Whether the same run of the site had it open before.
-    pub same_stream: bool,
     pub turnover: Turnover,
 }
 
@@ -74,16 +65,16 @@ impl LogTask {
             Went::TakenOver(takeover) => self.taken_over(takeover).await,
             Went::Spent(reason) => {
                 if receiving.is_some_and(|receiving| receiving.policy_failed()) {
-                    self.turnover.struck(&self.server, &self.key, &reason);
+                    self.turnover.struck(&self.telling.server, &self.telling.key, &reason);
                 }
                 self.spent(reason).await;
             }
         }
-        self.server.registry.leave(&self.key, self.epoch);
+        self.telling.server.registry.leave(&self.telling.key, self.telling.epoch);
     }
 
     async fn until_over(&mut self, receiving: Receiving) -> (Went, Option<Receiving>) {
-        let server = self.server.clone();
+        let server = self.telling.server.clone();
         let mut busy = Busy::new(&server.registry);
         let mut receiving = receiving;
         let mut attached = true;
@@ -97,7 +88,7 @@ impl LogTask {
             let mut successor = None;
             let timer = match woken {
                 Woken::Policies => {
-                    match self.turnover.successor(&server, &self.key) {
+                    match self.turnover.successor(&server, &self.telling.key) {
                         Ok(None) => continue,
                         Ok(other) => successor = other,
                         // The site hears it when it opens the stream again.
@@ -127,17 +118,19 @@ impl LogTask {
             let (mut now, outputs, replaced) = match stepped {
                 Ok(stepped) => stepped,
                 Err(defect) => {
-                    error!("{}: a defect of the host: {defect}", self.key);
+                    error!("{}: a defect of the host: {defect}", self.telling.key);
                     return (Went::Spent("a defect of the server".into()), None);
                 }
             };
             match replaced {
                 Some((successor, Ok(()))) => self.turnover.accepted(successor.policy),
-                Some((successor, Err(reason))) => self.turnover.refused(&server, &self.key, &successor.policy, reason),
+                Some((successor, Err(reason))) => {
+                    self.turnover.refused(&server, &self.telling.key, &successor.policy, reason)
+                }
                 None => {}
             }
             if let Some(tried) = now.tried() {
-                self.turnover.tried(&server, &self.key, tried);
+                self.turnover.tried(&server, &self.telling.key, tried);
             }
             receiving = now;
             if let Some(over) = self.tell(outputs).await {
@@ -175,33 +168,23 @@ impl LogTask {
 
     /// Sends what the site should know; says when it is over.
     async fn tell(&mut self, outputs: Vec<Output>) -> Option<Went> {
-        let mut acknowledged = None;
-        let mut over = None;
-        for output in outputs {
-            match output {
-                Output::Ack { seq, bytes } => {
-                    self.waiting.fetch_sub(bytes, Ordering::Relaxed);
-                    acknowledged = Some(seq);
-                }
-                Output::Stalled(reason) => {
-                    self.send(server_frame::Frame::Stalled(wire::Stalled { stream: self.stream, reason })).await;
-                }
-                Output::Ended(kind, reason) => over = Some(Went::Ended(kind, reason)),
-                Output::Fenced => {
-                    let takeover = (&mut self.takeover).await;
-                    over = Some(Went::TakenOver(takeover.unwrap_or(Takeover { same_host: true })));
-                }
-                Output::Spent(reason) => over = Some(Went::Spent(reason)),
+        let told = self.telling.outputs(outputs);
+        self.waiting.fetch_sub(told.committed, Ordering::Relaxed);
+        if told.progressed {
+            self.telling.server.committed();
+            self.turnover.progressed(&self.telling.server, &self.telling.key);
+        }
+        for frame in told.frames {
+            self.send(frame).await;
+        }
+        Some(match told.over? {
+            Over::Ended(kind, reason) => Went::Ended(kind, reason),
+            Over::Fenced => {
+                let takeover = (&mut self.takeover).await;
+                Went::TakenOver(takeover.unwrap_or(Takeover { same_host: true }))
             }
-        }
-        if let Some(seq) = acknowledged {
-            self.server.committed();
-            self.turnover.progressed(&self.server, &self.key);
-            let credit = self.server.registry.credit();
-            let ack = wire::Ack { stream: self.stream, epoch: self.epoch, seq, credit };
-            self.send(server_frame::Frame::Ack(ack)).await;
-        }
-        over
+            Over::Spent(reason) => Went::Spent(reason),
+        })
     }
 
     async fn send(&self, frame: server_frame::Frame) {
@@ -209,54 +192,36 @@ impl LogTask {
         let _ = self.to_site.send(ServerFrame { frame: Some(frame) }).await;
     }
 
-    async fn close(&self, kind: EndKind, reason: String) {
-        let state = self.log.state();
-        let closed = wire::Closed {
-            stream: self.stream,
-            epoch: self.epoch,
-            kind: kind.into(),
-            reason,
-            stored: state.stored,
-            gaps: state.gaps,
-        };
-        self.send(server_frame::Frame::Closed(closed)).await;
-    }
-
     /// The end is recorded; now everyone is told.
     async fn ended(&self, receiving: Option<Receiving>, kind: EndKind, reason: String) {
-        let (server, key, log, same_stream) =
-            (self.server.clone(), self.key.clone(), self.log.clone(), self.same_stream);
-        let (epoch, words) = (self.epoch, reason.clone());
-        let policy = receiving.map(Receiving::into_policy);
-        let settled = turn(Turn::Long, move || {
-            server.settle(&key, &log, epoch, policy, kind, words, same_stream);
-        });
-        if let Err(defect) = settled.await {
-            error!("{}: a defect while its end was handled: {defect}", self.key);
-        }
-        self.close(kind, reason).await;
+        let (telling, words) = (self.telling.clone(), reason.clone());
+        let closed = match turn(Turn::Long, move || telling.ended(receiving, kind, words)).await {
+            Ok(closed) => closed,
+            Err(defect) => {
+                error!("{}: a defect while its end was handled: {defect}", self.telling.key);
+                self.telling.closed(kind, reason)
+            }
+        };
+        self.send(closed).await;
     }
 
     async fn taken_over(&self, takeover: Takeover) {
-        if takeover.same_host {
-            return;
+        if let Some(closed) = self.telling.taken_over(takeover) {
+            self.send(closed).await;
         }
-        let reason = "another host streams this log now".to_owned();
-        let ended: Ended = self.server.ended(&self.key, &self.log, EndKind::Superseded, reason.clone(), false);
-        (self.server.on_ended)(&ended);
-        self.close(EndKind::Superseded, reason).await;
     }
 
     /// The site is to open the stream again; if it does not, the stream is idle.
     async fn spent(&mut self, reason: String) {
-        warn!("{}: {reason}; the site is told to open the stream again", self.key);
-        self.close(EndKind::Failed, reason).await;
+        warn!("{}: {reason}; the site is told to open the stream again", self.telling.key);
+        self.send(self.telling.closed(EndKind::Failed, reason)).await;
         tokio::select! {
             takeover = &mut self.takeover => if let Ok(takeover) = takeover {
                 self.taken_over(takeover).await;
             },
             () = tokio::time::sleep(self.idle_timeout) => {
-                self.server.clone().close_idle(&self.key, &self.log, self.epoch, self.idle_timeout).await;
+                let Telling { server, key, log, epoch, .. } = &self.telling;
+                server.clone().close_idle(key, log, *epoch, self.idle_timeout).await;
             }
         }
     }
@@ -270,33 +235,3 @@ fn bytes(inputs: &[Input]) -> u64 {
     };
     inputs.iter().map(length).sum()
 }
-
-/// One turn of the opening.
-fn step(mut receiving: Receiving, inputs: Vec<Input>, timer: bool, successor: Option<Successor>) -> Stepped {
-    let mut outputs = Vec::new();
-    let replaced = successor.map(|successor| {
-        let replaced = receiving.replace(&successor, &mut outputs);
-        (successor, replaced)
-    });
-    let mut beat = false;
-    for input in inputs {
-        match input {
-            Input::Data(data) => receiving.data(*data),
-            Input::End(end) => receiving.end(end),
-            Input::Beat => beat = true,
-        }
-    }
-    if receiving.has_work() {
-        receiving.go_on(&mut outputs);
-    }
-    if beat {
-        receiving.heartbeat(&mut outputs);
-    }
-    if timer {
-        receiving.tick(&mut outputs);
-    }
-    (receiving, outputs, replaced)
-}
-
-/// What a turn comes to; with what was to take over, and whether it does.
-type Stepped = (Receiving, Vec<Output>, Option<(Successor, Result<(), String>)>);

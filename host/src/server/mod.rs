@@ -12,6 +12,7 @@ mod registry;
 mod session;
 mod settle;
 mod standing;
+mod telling;
 #[cfg(test)]
 mod tests;
 mod turnover;

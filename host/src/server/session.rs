@@ -14,6 +14,7 @@ use super::log_task::{Input, LogTask};
 use super::opening::{NotOpened, Opening};
 use super::receiving::Receiving;
 use super::registry::LARGEST_CREDIT;
+use super::telling::Telling;
 use super::turnover::Turnover;
 use super::{Inner, Peer};
 use crate::names::SiteName;
@@ -166,17 +167,12 @@ fn prepare(
     let waiting = Arc::new(AtomicU64::new(0));
     let feed = Feed { epoch: opened.epoch, input, waiting: waiting.clone() };
     let task = LogTask {
-        server: server.clone(),
-        key,
-        log,
-        stream: opened.stream,
-        epoch: opened.epoch,
+        telling: Telling { server: server.clone(), key, log, stream: opened.stream, epoch: opened.epoch, same_stream },
         idle_timeout: Duration::from_nanos(opened.idle_timeout_ns),
         input: from_session,
         waiting,
         to_site,
         takeover,
-        same_stream,
         turnover: Turnover::new(server, policy, caller),
     };
     Ok((opened, feed, task, receiving))

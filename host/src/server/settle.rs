@@ -73,58 +73,35 @@ impl Inner {
 
     /// Closes a stream that nobody came back to.
     pub async fn close_idle(self: Arc<Self>, key: &LogKey, log: &Arc<StoredLog>, epoch: u64, silence: Duration) {
+        let (key, log) = (key.clone(), log.clone());
+        let closed = tokio::task::spawn_blocking(move || self.end_idle(&key, &log, epoch, silence));
+        if let Err(defect) = closed.await {
+            error!("a defect while a silent stream was closed: {defect}");
+        }
+    }
+
+    /// Records that nobody came back to a stream, and tells of it. Blocks on files.
+    pub fn end_idle(&self, key: &LogKey, log: &StoredLog, epoch: u64, silence: Duration) {
         let reason = silent_for(silence);
         let recorded = wire::RecordedEnd { kind: EndKind::Idle.into(), reason: reason.clone() };
-        let (this, key, log) = (self.clone(), key.clone(), log.clone());
-        let closed = tokio::task::spawn_blocking(move || match log.end(epoch, recorded, Vec::new()) {
+        match log.end(epoch, recorded, Vec::new()) {
             Ok(state) if state.end.as_ref().is_some_and(|end| end.kind() == EndKind::Idle) => {
-                let ended = this.ended(&key, &log, EndKind::Idle, reason, false);
-                (this.on_ended)(&ended);
-                this.hand_over(&log, &ended, false);
+                let ended = self.ended(key, log, EndKind::Idle, reason, false);
+                (self.on_ended)(&ended);
+                self.hand_over(log, &ended, false);
             }
             // The site had said its word before, and came back only to hear the answer.
             Ok(_) => {}
             // Somebody came back after all.
             Err(CommitError::Fenced { .. }) => {}
             Err(error) => warn!("{key}: it is idle, which could not be recorded: {error}"),
-        });
-        if let Err(defect) = closed.await {
-            error!("a defect while a silent stream was closed: {defect}");
         }
     }
 
     /// What a server does about the logs of the one before it.
     pub async fn take_up(self: Arc<Self>) {
         let this = self.clone();
-        let open = tokio::task::spawn_blocking(move || {
-            let keys = this.store.logs().unwrap_or_else(|error| {
-                warn!("logs of an earlier run are not looked at: {error}");
-                Vec::new()
-            });
-            let mut open = Vec::new();
-            for key in keys {
-                let log = match this.store.log(&key) {
-                    Ok(log) => log,
-                    Err(error) => {
-                        warn!("{key}: {error}");
-                        continue;
-                    }
-                };
-                let state = log.state();
-                match &state.end {
-                    None => open.push((key, log, state.epoch)),
-                    Some(end) if !state.handed => {
-                        // The server before this one ended between recording the end and telling of it.
-                        let kind = end.kind();
-                        let ended = this.ended(&key, &log, kind, end.reason.clone(), false);
-                        (this.on_ended)(&ended);
-                        this.hand_over(&log, &ended, matches!(kind, EndKind::Complete | EndKind::Incomplete));
-                    }
-                    Some(_) => {}
-                }
-            }
-            open
-        });
+        let open = tokio::task::spawn_blocking(move || this.left_behind());
         let Ok(open) = open.await else { return };
         tokio::time::sleep(self.idle_timeout).await;
         for (key, log, epoch) in open {
@@ -132,5 +109,37 @@ impl Inner {
                 self.clone().close_idle(&key, &log, epoch, self.idle_timeout).await;
             }
         }
+    }
+
+    /// Hands over what the server before this one did not, and returns the logs that it left open, with their epochs.
+    /// Blocks on files.
+    pub fn left_behind(&self) -> Vec<(LogKey, Arc<StoredLog>, u64)> {
+        let keys = self.store.logs().unwrap_or_else(|error| {
+            warn!("logs of an earlier run are not looked at: {error}");
+            Vec::new()
+        });
+        let mut open = Vec::new();
+        for key in keys {
+            let log = match self.store.log(&key) {
+                Ok(log) => log,
+                Err(error) => {
+                    warn!("{key}: {error}");
+                    continue;
+                }
+            };
+            let state = log.state();
+            match &state.end {
+                None => open.push((key, log, state.epoch)),
+                Some(end) if !state.handed => {
+                    // The server before this one ended between recording the end and telling of it.
+                    let kind = end.kind();
+                    let ended = self.ended(&key, &log, kind, end.reason.clone(), false);
+                    (self.on_ended)(&ended);
+                    self.hand_over(&log, &ended, matches!(kind, EndKind::Complete | EndKind::Incomplete));
+                }
+                Some(_) => {}
+            }
+        }
+        open
     }
 }
