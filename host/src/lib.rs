@@ -49,6 +49,7 @@ pub mod names;
 pub mod policy;
 pub mod reading;
 pub mod server;
+pub mod simulation;
 pub mod site;
 pub mod source;
 pub mod store;

@@ -15,14 +15,26 @@ pub struct Engine {
     with_system: Arc<Mutex<Option<Arc<Machine>>>>,
     cache: Option<PathBuf>,
     pub(super) step_time: Duration,
+    /// Instructions of one step, where they are counted instead of time.
+    pub(super) fuel: Option<u64>,
 }
 
 impl Engine {
     /// An engine that keeps compiled components in `cache`, a directory private to this user; without one it compiles
     /// each component anew, which takes about 150 ms for the default policies, and seven seconds for one in Python.
     pub fn new(cache: Option<PathBuf>) -> Result<Self, String> {
-        let machine = Arc::new(Machine::new(Needs::Contract, cache.clone())?);
-        Ok(Self { machine, with_system: Arc::default(), cache, step_time: limits::STEP_TIME })
+        Self::of(cache, None)
+    }
+
+    /// An engine that bounds a step by its instructions instead of its time, so that a run can be repeated: the
+    /// simulation's. Slower by a half inside of a guest.
+    pub(crate) fn repeatable() -> Result<Self, String> {
+        Self::of(None, Some(limits::STEP_FUEL))
+    }
+
+    fn of(cache: Option<PathBuf>, fuel: Option<u64>) -> Result<Self, String> {
+        let machine = Arc::new(Machine::new(Needs::Contract, cache.clone(), fuel.is_some())?);
+        Ok(Self { machine, with_system: Arc::default(), cache, step_time: limits::STEP_TIME, fuel })
     }
 
     /// Gives a step less time than [`limits::STEP_TIME`], which is the most.
@@ -39,7 +51,7 @@ impl Engine {
         let mut machine = self.with_system.lock().unwrap_or_else(PoisonError::into_inner);
         match &*machine {
             Some(machine) => Ok(machine.clone()),
-            None => Ok(machine.insert(Arc::new(Machine::new(needs, self.cache.clone())?)).clone()),
+            None => Ok(machine.insert(Arc::new(Machine::new(needs, self.cache.clone(), self.fuel.is_some())?)).clone()),
         }
     }
 

@@ -29,6 +29,7 @@ pub struct Guest<H> {
     calls: u32,
     messages: u32,
     step_time: Duration,
+    fuel: Option<u64>,
     /// Digest and stream, as messages show them.
     name: String,
 }
@@ -124,20 +125,27 @@ pub fn store<H: Time + 'static>(
         calls: 0,
         messages: 0,
         step_time: engine.step_time,
+        fuel: engine.fuel,
         name,
     };
     let mut store = wasmtime::Store::new(&machine.wasmtime, guest);
     store.limiter(|guest| &mut guest.limits);
     store.set_hostcall_fuel(limits::CALL_BYTES);
     store.set_max_component_handles(limits::HANDLES);
-    store.epoch_deadline_trap();
+    if engine.fuel.is_none() {
+        store.epoch_deadline_trap();
+    }
     fresh(&mut store);
     store
 }
 
 /// Gives the next call into the guest its whole budget of time, host calls and messages.
 pub fn fresh<H: Time>(store: &mut wasmtime::Store<Guest<H>>) {
-    store.set_epoch_deadline(ticks(store.data().step_time));
+    match store.data().fuel {
+        // An engine that counts instructions takes any number of them.
+        Some(fuel) => store.set_fuel(fuel).expect("the engine counts instructions"),
+        None => store.set_epoch_deadline(ticks(store.data().step_time)),
+    }
     let guest = store.data_mut();
     if let Some(system) = &guest.system {
         system.fresh(guest.host.now(), guest.host.wall());

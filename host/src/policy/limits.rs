@@ -11,6 +11,9 @@ pub const EPOCH_TICK: Duration = Duration::from_millis(10);
 /// read from a disk that is asleep or busy takes seconds, and is not the guest's fault.
 pub const STEP_TIME: Duration = Duration::from_secs(10);
 
+/// Instructions of one step where they are counted instead: in the simulation, whose logs are small.
+pub const STEP_FUEL: u64 = 200_000_000;
+
 /// Memory of one instance. The default policies need a little over one megabyte of it; redaction of a chunk needs a few
 /// copies of the chunk.
 pub const MEMORY: usize = 32 << 20;

@@ -62,11 +62,13 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// A machine that keeps compiled components in `cache`, if given.
-    pub fn new(needs: Needs, cache: Option<PathBuf>) -> Result<Self, String> {
+    /// A machine that keeps compiled components in `cache`, if given. It ends steps by their time, or counts their
+    /// instructions.
+    pub fn new(needs: Needs, cache: Option<PathBuf>, counts: bool) -> Result<Self, String> {
         let mut config = wasmtime::Config::new();
         config
-            .epoch_interruption(true)
+            .consume_fuel(counts)
+            .epoch_interruption(!counts)
             .max_wasm_stack(limits::STACK)
             // Nothing that a policy's contract needs; each step is cheaper without it.
             .concurrency_support(false)
@@ -80,7 +82,9 @@ impl Machine {
             .memory_init_cow(needs == Needs::System)
             .wasm_backtrace_max_frames(None);
         let wasmtime = wasmtime::Engine::new(&config).map_err(|e| format!("the WebAssembly engine: {e:#}"))?;
-        tick(&wasmtime)?;
+        if !counts {
+            tick(&wasmtime)?;
+        }
         let cache = Cache::new(cache, &wasmtime);
         Ok(Self { wasmtime, cache, needs })
     }

@@ -6,13 +6,13 @@
 
 mod ended;
 mod log_task;
-mod opening;
-mod receiving;
-mod registry;
+pub(crate) mod opening;
+pub(crate) mod receiving;
+pub(crate) mod registry;
 mod session;
 mod settle;
 mod standing;
-mod telling;
+pub(crate) mod telling;
 #[cfg(test)]
 mod tests;
 mod turnover;
@@ -25,6 +25,7 @@ use futures_core::Stream;
 use tokio::sync::watch;
 
 pub use self::ended::{Ended, LogFinished, StaysInStore, ending_name};
+pub(crate) use self::log_task::Input;
 use self::registry::Registry;
 use self::session::Session;
 use self::standing::Standings;
@@ -88,7 +89,7 @@ impl Peer {
 }
 
 type OnPolicy = Box<dyn Fn(&PolicyEvent) + Send + Sync>;
-type OnEnded = Box<dyn Fn(&Ended) + Send + Sync>;
+pub(crate) type OnEnded = Box<dyn Fn(&Ended) + Send + Sync>;
 
 /// What a server is made of; see [`Server::builder`].
 pub struct ServerBuilder {
@@ -235,7 +236,7 @@ pub(crate) struct Inner {
     on_ended: OnEnded,
     finished: Arc<dyn LogFinished>,
     clock: Arc<dyn Clock>,
-    registry: Registry,
+    pub(crate) registry: Registry,
     /// Counts commits, for those who follow logs.
     commits: watch::Sender<u64>,
 }
@@ -288,6 +289,28 @@ impl Server {
 }
 
 impl Inner {
+    /// A server on this store that no connection is brought to and that runs no tasks: whoever makes it steps it.
+    pub(crate) fn on(
+        store: Store,
+        policies: Arc<PolicySet<ReceiverPolicy>>,
+        on_ended: OnEnded,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        Self {
+            store,
+            directory: PathBuf::new(),
+            policies,
+            standings: Standings::default(),
+            idle_timeout: IDLE_TIMEOUT,
+            late_grace: LATE_GRACE,
+            on_ended,
+            finished: Arc::new(StaysInStore),
+            clock,
+            registry: Registry::default(),
+            commits: watch::Sender::new(0),
+        }
+    }
+
     fn committed(&self) {
         self.commits.send_modify(|count| *count = count.wrapping_add(1));
     }

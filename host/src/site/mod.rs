@@ -4,9 +4,9 @@
 //! Everything that goes wrong on the way (the server not there yet, a connection that breaks, a policy that traps) is
 //! answered in one way: the server is asked what it has, and the stream goes on from there.
 
-mod backoff;
-mod core;
-mod driver;
+pub(crate) mod backoff;
+pub(crate) mod core;
+pub(crate) mod driver;
 mod guardian;
 mod keeper;
 mod link;

@@ -11,6 +11,11 @@ impl Boot {
         Self::parse(&text).unwrap_or(Self([0; 16]))
     }
 
+    /// One run of a simulated machine.
+    pub(crate) fn simulated(number: u8) -> Self {
+        Self([number; 16])
+    }
+
     /// Reads 32 hexadecimal digits with hyphens between them.
     fn parse(text: &str) -> Option<Self> {
         let digits: Vec<u8> = text

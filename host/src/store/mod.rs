@@ -19,9 +19,9 @@
 //!
 //! All of this blocks on files: call it where blocking is allowed.
 
-mod boot;
+pub(crate) mod boot;
 mod data;
-mod disk;
+pub(crate) mod disk;
 mod error;
 mod journal;
 mod layout;
@@ -84,7 +84,7 @@ struct Shared {
 }
 
 /// Tells the wall-clock time.
-type Clock = Box<dyn Fn() -> SystemTime + Send + Sync>;
+pub(crate) type Clock = Box<dyn Fn() -> SystemTime + Send + Sync>;
 
 /// Where a log is, once for the process. Only who holds the log keeps its files open.
 #[derive(Default)]
@@ -105,6 +105,17 @@ impl Store {
         disk.create_directories(own).map_err(failed("make the directory", root.join(own)))?;
         let lock = Lock::take(&disk, root)?;
         Self::open_on(root, Box::new(disk), durability, Boot::current(), Box::new(SystemTime::now), Some(lock))
+    }
+
+    /// Opens the store on a disk that no other process can use, so that it needs no lock.
+    pub(crate) fn open_alone(
+        root: &Path,
+        disk: Box<dyn Disk>,
+        durability: Durability,
+        boot: Boot,
+        clock: Clock,
+    ) -> Result<Self, StoreError> {
+        Self::open_on(root, disk, durability, boot, clock, None)
     }
 
     /// Opens the store on any disk. `root` is for messages alone.

@@ -1,0 +1,521 @@
+//! The job: it writes a log and rotates it in every way that is in use, and remembers what it wrote.
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::time::SimulatedTime;
+use crate::clock::Clock;
+use crate::source::{Directory, Entry, SourceFile, Stat};
+
+/// The log's name.
+pub(super) const LOG: &str = "log.txt";
+
+/// How the job rotates by renaming.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Scheme {
+    /// `.1` is the oldest: each rotation takes the next number.
+    Upwards,
+    /// `.1` is the newest: each rotation renames all. So many are kept, the next is deleted.
+    Shifting(u64),
+    /// Each rotation takes the date.
+    Dated,
+}
+
+/// What a job does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Act {
+    /// Writes about so many bytes.
+    Write(u64),
+    /// Renames the log and begins a new one.
+    Rotate,
+    /// Compresses the oldest rotated file, which is then gone as text.
+    Compress,
+    /// Deletes the oldest rotated file.
+    Delete,
+    /// Copies the log, writes so many bytes more, and cuts it.
+    CopyAndCut(u64),
+    /// Copies a part of the log only; the copy is finished with [`Act::FinishCopy`].
+    BeginCopy,
+    /// See [`Act::BeginCopy`].
+    FinishCopy,
+    /// Cuts the log and writes until it is longer than it was.
+    CutAndGrow,
+    /// Cuts the log and writes a little.
+    Cut(u64),
+    /// Deletes the log and makes an unrelated file of its name.
+    Replace(u64),
+}
+
+impl Act {
+    /// How reports count it.
+    pub fn kind(self) -> &'static str {
+        match self {
+            Act::Write(_) => "writes",
+            Act::Rotate => "rotations by renaming",
+            Act::Compress => "rotated files compressed",
+            Act::Delete => "rotated files deleted",
+            Act::CopyAndCut(_) => "copies and cuts",
+            Act::BeginCopy => "copies that take time",
+            Act::FinishCopy => "copies finished and cut",
+            Act::CutAndGrow => "cuts, grown beyond the old length",
+            Act::Cut(_) => "cuts",
+            Act::Replace(_) => "replacements by another file",
+        }
+    }
+}
+
+/// What the text looks like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Text {
+    /// Numbered lines.
+    Lines,
+    /// Lines that are all the same.
+    Equal,
+    /// No line feed at all.
+    OneLine,
+    /// Bytes of every value, also 0.
+    Binary,
+}
+
+#[derive(Default)]
+struct File {
+    inode: u64,
+    bytes: Vec<u8>,
+    /// Which bytes of the whole text these are.
+    origin: Vec<u32>,
+    modified: u64,
+    changed: u64,
+    named: bool,
+    opened: u32,
+    /// The site's process that has seen it and was given time to open it.
+    seen_by: u64,
+}
+
+struct State {
+    names: BTreeMap<OsString, usize>,
+    files: Vec<File>,
+    free: Vec<u64>,
+    inodes: u64,
+    time: SimulatedTime,
+    scheme: Scheme,
+    text: Text,
+    lines: u64,
+    rotations: u64,
+    written: Vec<u8>,
+    destroyed: Vec<bool>,
+    /// The site's process.
+    process: u64,
+    /// What happens in the middle of the site's look at its files: after so many operations.
+    race: Option<(u64, Act)>,
+    /// Whether anything changed since this was asked last.
+    disturbed: bool,
+    descriptors: bool,
+}
+
+/// The job and its directory. Clones are the same.
+#[derive(Clone)]
+pub(super) struct Job(Arc<Mutex<State>>);
+
+impl Job {
+    pub fn new(time: SimulatedTime, scheme: Scheme, text: Text) -> Self {
+        Self(Arc::new(Mutex::new(State {
+            names: BTreeMap::new(),
+            files: Vec::new(),
+            free: Vec::new(),
+            inodes: 100,
+            time,
+            scheme,
+            text,
+            lines: 0,
+            rotations: 0,
+            written: Vec::new(),
+            destroyed: Vec::new(),
+            process: 1,
+            race: None,
+            disturbed: false,
+            descriptors: true,
+        })))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn act(&self, act: Act) {
+        self.lock().act(act);
+    }
+
+    /// Lets it act in the middle of the site's next look, after so many operations on files.
+    pub fn race(&self, after: u64, act: Act) {
+        self.lock().race = Some((after, act));
+    }
+
+    /// Refuses to open more files, or allows it again.
+    pub fn set_descriptors(&self, left: bool) {
+        self.lock().descriptors = left;
+    }
+
+    /// The site has done a turn: it has had the chance to open what it saw.
+    pub fn site_looked(&self) {
+        let mut state = self.lock();
+        let process = state.process;
+        if !std::mem::take(&mut state.disturbed) && state.descriptors {
+            let named: Vec<_> = state.names.iter().filter(|(name, _)| is_text(name)).map(|(_, file)| *file).collect();
+            named.into_iter().for_each(|file| state.files[file].seen_by = process);
+        }
+    }
+
+    /// The site is about to do a turn.
+    pub fn site_looks(&self) {
+        self.lock().disturbed = false;
+    }
+
+    /// The site's process ended: what only it had is gone.
+    pub fn site_ended(&self) {
+        let mut state = self.lock();
+        state.process += 1;
+        state.race = None;
+        state.lose_unnamed();
+    }
+
+    /// The server lost what it had acknowledged: what the site let go is gone.
+    pub fn acknowledged_was_lost(&self) {
+        self.lock().lose_unnamed();
+    }
+
+    /// Looks at what was written in all, and at which bytes of it were destroyed before the site had to have them.
+    pub fn with_truth<T>(&self, look: impl FnOnce(&[u8], &[bool]) -> T) -> T {
+        let state = self.lock();
+        look(&state.written, &state.destroyed)
+    }
+
+    /// The names now, with lengths, for a trace.
+    pub fn listing(&self) -> String {
+        let state = self.lock();
+        let entry = |(name, file): (&OsString, &usize)| {
+            let file = &state.files[*file];
+            format!("{}={}#{}", name.display(), file.bytes.len(), file.inode)
+        };
+        state.names.iter().map(entry).collect::<Vec<_>>().join(" ")
+    }
+
+    /// The directory, as the site's process sees it.
+    pub fn directory(&self) -> JobDirectory {
+        JobDirectory(self.clone())
+    }
+}
+
+fn is_text(name: &OsStr) -> bool {
+    !name.as_encoded_bytes().ends_with(b".gz")
+}
+
+impl State {
+    fn make(&mut self, name: &str) -> usize {
+        // An inode is used again as soon as nobody has the file any more.
+        let inode = self.free.pop().unwrap_or_else(|| {
+            self.inodes += 1;
+            self.inodes
+        });
+        let now = self.time.wall();
+        self.files.push(File { inode, named: true, modified: now, changed: now, ..File::default() });
+        self.put(name, self.files.len() - 1);
+        self.files.len() - 1
+    }
+
+    fn put(&mut self, name: &str, file: usize) {
+        if let Some(before) = self.names.insert(name.into(), file) {
+            self.unname(before);
+        }
+        self.files[file].named = true;
+        self.files[file].changed = self.time.wall();
+    }
+
+    fn rename(&mut self, from: &str, to: &str) {
+        if let Some(file) = self.names.remove(OsStr::new(from)) {
+            self.put(to, file);
+        }
+    }
+
+    fn delete(&mut self, name: &str) {
+        if let Some(file) = self.names.remove(OsStr::new(name)) {
+            self.unname(file);
+        }
+    }
+
+    fn unname(&mut self, file: usize) {
+        self.files[file].named = false;
+        if self.files[file].seen_by != self.process {
+            self.lose(file, 0);
+        }
+        self.release(file);
+    }
+
+    fn release(&mut self, file: usize) {
+        let gone = &self.files[file];
+        if !gone.named && gone.opened == 0 && !self.free.contains(&gone.inode) {
+            self.free.push(gone.inode);
+        }
+    }
+
+    /// Bytes of a file from `from` on may be lost, unless they stand elsewhere.
+    fn lose(&mut self, file: usize, from: usize) {
+        let lost: Vec<u32> = self.files[file].origin[from..].to_vec();
+        let kept = self.named_bytes();
+        for byte in lost {
+            if !kept[byte as usize] {
+                self.destroyed[byte as usize] = true;
+            }
+        }
+    }
+
+    fn lose_unnamed(&mut self) {
+        let kept = self.named_bytes();
+        for (destroyed, kept) in self.destroyed.iter_mut().zip(kept) {
+            *destroyed |= !kept;
+        }
+    }
+
+    /// Which bytes stand in a file that a name leads to.
+    fn named_bytes(&self) -> Vec<bool> {
+        let mut kept = vec![false; self.written.len()];
+        for (name, file) in &self.names {
+            if is_text(name) {
+                self.files[*file].origin.iter().for_each(|byte| kept[*byte as usize] = true);
+            }
+        }
+        kept
+    }
+
+    fn live(&mut self) -> usize {
+        match self.names.get(OsStr::new(LOG)) {
+            Some(file) => *file,
+            None => self.make(LOG),
+        }
+    }
+
+    fn append(&mut self, length: u64) {
+        let file = self.live();
+        let mut left = length as i64;
+        while left > 0 {
+            self.lines += 1;
+            let line = match self.text {
+                Text::Lines => format!("line {:06} {:x}\n", self.lines, self.lines.wrapping_mul(0x9e37_79b9_7f4a_7c15))
+                    .into_bytes(),
+                Text::Equal => b"the same line again\n".to_vec(),
+                Text::OneLine => format!("{:06} without an end; ", self.lines).into_bytes(),
+                Text::Binary => {
+                    let mut chance = super::chance::Chance::new(self.lines);
+                    (0..24).map(|_| (chance.next() & chance.next()) as u8).collect()
+                }
+            };
+            left -= line.len() as i64;
+            for byte in line {
+                self.files[file].origin.push(self.written.len() as u32);
+                self.files[file].bytes.push(byte);
+                self.written.push(byte);
+                self.destroyed.push(false);
+            }
+        }
+        self.touch(file);
+    }
+
+    fn touch(&mut self, file: usize) {
+        let now = self.time.wall();
+        let file = &mut self.files[file];
+        file.modified = now;
+        file.changed = now;
+    }
+
+    fn cut(&mut self) {
+        let file = self.live();
+        let (bytes, origin) =
+            (std::mem::take(&mut self.files[file].bytes), std::mem::take(&mut self.files[file].origin));
+        drop(bytes);
+        let kept = self.named_bytes();
+        for byte in origin {
+            if !kept[byte as usize] {
+                self.destroyed[byte as usize] = true;
+            }
+        }
+        self.touch(file);
+    }
+
+    /// Names of rotated files, oldest first.
+    fn rotated(&self) -> Vec<String> {
+        let names = self.names.keys().filter_map(|name| name.to_str());
+        let mut rotated: Vec<String> =
+            names.filter(|name| *name != LOG && !name.ends_with(".gz")).map(str::to_owned).collect();
+        let number = |name: &String| name.rsplit(['.', '-']).next().and_then(|n| n.parse::<u64>().ok()).unwrap_or(0);
+        rotated.sort_by_key(number);
+        if matches!(self.scheme, Scheme::Shifting(_)) {
+            rotated.reverse();
+        }
+        rotated
+    }
+
+    /// Makes room for the next rotated file, and says its name.
+    fn next_name(&mut self) -> String {
+        self.rotations += 1;
+        match self.scheme {
+            Scheme::Upwards => format!("{LOG}.{}", self.rotations),
+            Scheme::Dated => format!("{LOG}-{}", 20_240_100 + self.rotations),
+            Scheme::Shifting(keep) => {
+                self.delete(&format!("{LOG}.{keep}"));
+                for number in (1..keep).rev() {
+                    self.rename(&format!("{LOG}.{number}"), &format!("{LOG}.{}", number + 1));
+                }
+                format!("{LOG}.1")
+            }
+        }
+    }
+
+    fn copy(&mut self, part: usize) -> usize {
+        let live = self.live();
+        let length = self.files[live].bytes.len() / part;
+        let (bytes, origin) = (self.files[live].bytes[..length].to_vec(), self.files[live].origin[..length].to_vec());
+        let name = self.next_name();
+        let copy = self.make(&name);
+        self.files[copy].bytes = bytes;
+        self.files[copy].origin = origin;
+        self.touch(copy);
+        copy
+    }
+
+    fn act(&mut self, act: Act) {
+        self.disturbed = true;
+        match act {
+            Act::Write(length) => self.append(length),
+            Act::Rotate => {
+                if self.names.contains_key(OsStr::new(LOG)) {
+                    let name = self.next_name();
+                    self.rename(LOG, &name);
+                }
+            }
+            Act::Compress => {
+                if let Some(oldest) = self.rotated().first().cloned() {
+                    self.make(&format!("{oldest}.gz"));
+                    self.delete(&oldest);
+                }
+            }
+            Act::Delete => {
+                if let Some(oldest) = self.rotated().first().cloned() {
+                    self.delete(&oldest);
+                }
+            }
+            Act::CopyAndCut(more) => {
+                self.copy(1);
+                if more > 0 {
+                    self.append(more);
+                }
+                self.cut();
+            }
+            Act::BeginCopy => {
+                self.copy(2);
+            }
+            Act::FinishCopy => {
+                let rotated = self.rotated();
+                let live = self.live();
+                if let Some(newest) = rotated.last().and_then(|name| self.names.get(OsStr::new(name)).copied())
+                    && self.files[live].origin.starts_with(&self.files[newest].origin)
+                {
+                    let (bytes, origin) = (self.files[live].bytes.clone(), self.files[live].origin.clone());
+                    self.files[newest].bytes = bytes;
+                    self.files[newest].origin = origin;
+                    self.touch(newest);
+                    self.cut();
+                }
+            }
+            Act::CutAndGrow => {
+                let live = self.live();
+                let length = self.files[live].bytes.len() as u64;
+                self.cut();
+                self.append(length + 50);
+            }
+            Act::Cut(more) => {
+                self.cut();
+                if more > 0 {
+                    self.append(more);
+                }
+            }
+            Act::Replace(length) => {
+                self.delete(LOG);
+                self.append(length);
+            }
+        }
+    }
+
+    /// What every operation of the site on files begins with.
+    fn operation(&mut self) {
+        match &mut self.race {
+            Some((0, act)) => {
+                let act = *act;
+                self.race = None;
+                self.act(act);
+            }
+            Some((left, _)) => *left -= 1,
+            None => {}
+        }
+    }
+
+    fn stat(&self, file: usize) -> Stat {
+        let file = &self.files[file];
+        let size = file.bytes.len() as u64;
+        Stat { device: 1, inode: file.inode, size, modified_ns: file.modified, changed_ns: file.changed }
+    }
+}
+
+/// The job's directory for the site.
+pub(super) struct JobDirectory(Job);
+
+struct JobFile {
+    job: Job,
+    file: usize,
+}
+
+impl Directory for JobDirectory {
+    fn scan(&self, wanted: &dyn Fn(&OsStr) -> bool) -> io::Result<Vec<Entry>> {
+        let mut state = self.0.lock();
+        state.operation();
+        let names = state.names.iter().filter(|(name, _)| wanted(name));
+        Ok(names.map(|(name, file)| Entry { name: name.clone(), stat: state.stat(*file) }).collect())
+    }
+
+    fn open(&self, name: &OsStr) -> io::Result<Box<dyn SourceFile>> {
+        let mut state = self.0.lock();
+        state.operation();
+        if !state.descriptors {
+            // Too many open files.
+            return Err(io::Error::from_raw_os_error(24));
+        }
+        let file = *state.names.get(name).ok_or(io::ErrorKind::NotFound)?;
+        state.files[file].opened += 1;
+        Ok(Box::new(JobFile { job: self.0.clone(), file }))
+    }
+}
+
+impl SourceFile for JobFile {
+    fn stat(&self) -> io::Result<Stat> {
+        let mut state = self.job.lock();
+        state.operation();
+        Ok(state.stat(self.file))
+    }
+
+    fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
+        let mut state = self.job.lock();
+        state.operation();
+        let bytes = state.files[self.file].bytes.get(offset as usize..).unwrap_or_default();
+        let length = bytes.len().min(buf.len());
+        buf[..length].copy_from_slice(&bytes[..length]);
+        Ok(length)
+    }
+}
+
+impl Drop for JobFile {
+    fn drop(&mut self) {
+        let mut state = self.job.lock();
+        state.files[self.file].opened -= 1;
+        state.release(self.file);
+    }
+}

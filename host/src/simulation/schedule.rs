@@ -1,0 +1,215 @@
+//! What is to happen in one run: made from a seed, and short enough for a person to read.
+
+use std::fmt;
+
+use super::chance::Chance;
+use super::job::{Act, Scheme, Text};
+use crate::store::Durability;
+
+/// One thing that happens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Happening {
+    /// The job does something.
+    Job(Act),
+    /// The job does something in the middle of the site's next look, after so many operations on files.
+    Race(u64, Act),
+    /// The connection breaks. What the site had sent still comes, so many milliseconds later: also after a new one is there.
+    Cut(u64),
+    /// The connection carries nothing any more, and nobody is told.
+    HalfOpen,
+    /// Frames take so many milliseconds from now on.
+    Delay(u64),
+    /// For so many milliseconds no connection can be made, and the one there is breaks.
+    Unreachable(u64),
+    /// The site's process is killed, and started again after so many milliseconds.
+    KillSite(u64),
+    /// The same for the server.
+    KillServer(u64),
+    /// The server is killed in the middle of a write, after so many more; and started again after so many milliseconds.
+    KillServerInWrite(u64, u64),
+    /// The server's machine loses its power, for so many milliseconds.
+    PowerLoss(u64),
+    /// So many bytes are left on the server's disk.
+    Full(u64),
+    /// There is room again.
+    Room,
+    /// The store can't be written to; or it can again.
+    ReadOnly(bool),
+    /// The site can't open more files; or it can again.
+    Descriptors(bool),
+    /// The wall clocks jump, by so many seconds.
+    Jump(i64),
+    /// The site's policy is swapped.
+    Swap,
+    /// The job says that it is over. It writes nothing more.
+    Stop,
+}
+
+impl Happening {
+    /// How reports count it.
+    pub fn kind(self) -> &'static str {
+        match self {
+            Self::Job(act) => act.kind(),
+            Self::Race(..) => "acts of the job in the middle of a look",
+            Self::Cut(_) => "connections cut",
+            Self::HalfOpen => "connections half-open",
+            Self::Delay(_) => "changes of the link's delay",
+            Self::Unreachable(_) => "times without a way to the server",
+            Self::KillSite(_) => "kills of the site",
+            Self::KillServer(_) => "kills of the server",
+            Self::KillServerInWrite(..) => "kills of the server in a write",
+            Self::PowerLoss(_) => "losses of power",
+            Self::Full(_) => "full disks",
+            Self::Room => "disks with room again",
+            Self::ReadOnly(_) => "changes of a store to read-only or back",
+            Self::Descriptors(_) => "changes of the limit of open files",
+            Self::Jump(_) => "jumps of the wall clock",
+            Self::Swap => "swaps of the policy",
+            Self::Stop => "ends of the job",
+        }
+    }
+}
+
+impl fmt::Display for Happening {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Job(act) => write!(f, "the job: {act:?}"),
+            Self::Race(after, act) => write!(f, "the job, {after} file operations into the site's next look: {act:?}"),
+            other => write!(f, "{other:?}"),
+        }
+    }
+}
+
+/// One step: after so many milliseconds, this.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Step {
+    pub after: u64,
+    pub what: Happening,
+}
+
+/// One run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Schedule {
+    pub seed: u64,
+    pub scheme: Scheme,
+    pub text: Text,
+    pub durability: Durability,
+    pub steps: Vec<Step>,
+}
+
+/// Kinds of faults, of which a run has some and not others: so each is also seen alone, and with each other one.
+const CLASSES: u64 = 11;
+
+impl Schedule {
+    pub fn of(seed: u64) -> Self {
+        let mut chance = Chance::new(seed);
+        let scheme = match chance.below(4) {
+            0 => Scheme::Upwards,
+            1 => Scheme::Dated,
+            _ => Scheme::Shifting(chance.between(1, 4)),
+        };
+        let durability = if chance.one_in(2) { Durability::Flush } else { Durability::Process };
+        let classes = chance.next() & chance.next() | 1 << chance.below(CLASSES);
+        let has = |class: u64| classes & (1 << class) != 0;
+        // Where the source destroys text, equal text can't be told apart by anybody.
+        let text = match chance.below(6) {
+            0 if !has(1) => Text::Equal,
+            1 if !has(1) => Text::OneLine,
+            2 if !has(1) => Text::Binary,
+            _ => Text::Lines,
+        };
+        let length = chance.between(4, 40);
+        let mut steps = Vec::new();
+        for _ in 0..length {
+            let after = match chance.below(8) {
+                0 | 1 => 0,
+                2..6 => chance.below(40),
+                6 => chance.below(3_000),
+                _ => {
+                    let longest = if chance.one_in(10) { 60_000 } else { 10_000 };
+                    chance.below(longest)
+                }
+            };
+            let what = happening(&mut chance, &has);
+            steps.push(Step { after, what });
+        }
+        steps.push(Step { after: chance.below(500), what: Happening::Stop });
+        for _ in 0..chance.below(4) {
+            if let Some(what) = fault(&mut chance, &has) {
+                steps.push(Step { after: chance.below(300), what });
+            }
+        }
+        Self { seed, scheme, text, durability, steps }
+    }
+}
+
+fn happening(chance: &mut Chance, has: &impl Fn(u64) -> bool) -> Happening {
+    if chance.one_in(3)
+        && let Some(fault) = fault(chance, has)
+    {
+        return fault;
+    }
+    let act = act(chance, has);
+    if has(2) && chance.one_in(4) { Happening::Race(chance.below(30), act) } else { Happening::Job(act) }
+}
+
+fn size(chance: &mut Chance) -> u64 {
+    match chance.below(8) {
+        0 => chance.between(1, 20),
+        1 => chance.between(3_000, 12_000),
+        _ => chance.between(20, 600),
+    }
+}
+
+fn act(chance: &mut Chance, has: &impl Fn(u64) -> bool) -> Act {
+    match chance.below(10) {
+        0 | 1 if has(0) => Act::Rotate,
+        2 if has(0) && chance.one_in(2) => {
+            if chance.one_in(2) {
+                Act::Compress
+            } else {
+                Act::Delete
+            }
+        }
+        3 if has(1) => match chance.below(7) {
+            0 | 1 => Act::CopyAndCut(0),
+            2 => Act::CopyAndCut(size(chance)),
+            3 => Act::BeginCopy,
+            4 => Act::CutAndGrow,
+            5 => Act::Cut(size(chance)),
+            _ => Act::Replace(size(chance)),
+        },
+        4 if has(1) => Act::FinishCopy,
+        _ => Act::Write(size(chance)),
+    }
+}
+
+fn fault(chance: &mut Chance, has: &impl Fn(u64) -> bool) -> Option<Happening> {
+    let class = chance.between(3, CLASSES - 1);
+    if !has(class) {
+        return None;
+    }
+    let down = if chance.one_in(5) { chance.below(50_000) } else { chance.below(2_000) };
+    Some(match class {
+        3 => match chance.below(4) {
+            0 | 1 => Happening::Cut(if chance.one_in(2) { 0 } else { chance.below(3_000) }),
+            2 => Happening::HalfOpen,
+            _ => Happening::Unreachable(down),
+        },
+        4 => Happening::Delay(chance.below(400)),
+        5 => Happening::KillSite(down),
+        6 => Happening::KillServer(down),
+        7 => Happening::KillServerInWrite(chance.below(12), down),
+        8 => Happening::PowerLoss(down),
+        9 => match chance.below(6) {
+            0 | 1 => Happening::Full(chance.below(3_000)),
+            2 | 3 => Happening::Room,
+            4 => Happening::ReadOnly(chance.one_in(2)),
+            _ => Happening::Descriptors(chance.one_in(2)),
+        },
+        _ => match chance.below(2) {
+            0 => Happening::Jump(chance.below(200_000) as i64 - 100_000),
+            _ => Happening::Swap,
+        },
+    })
+}

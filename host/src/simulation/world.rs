@@ -1,0 +1,630 @@
+//! One run: a site, a server, the network between them, and the oracle that looks after each step.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::ffi::OsStr;
+use std::path::Path;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::chance::Chance;
+use super::disk::SimulatedDisk;
+use super::job::{Job, LOG};
+use super::oracle::Oracle;
+use super::policies::Policies;
+use super::schedule::{Happening, Schedule};
+use super::server::{Answers, Server};
+use super::time::{MS, SimulatedTime};
+use crate::clock::Clock;
+use crate::names::SiteName;
+use crate::policy::Settings;
+use crate::policy::set::Assigned;
+use crate::site::Ending;
+use crate::site::backoff::Backoff;
+use crate::site::driver::{Driver, Event, Terms};
+use crate::source::{AnchorKey, LogSource};
+use crate::store::Durability;
+use crate::wire::{self, EndKind, server_frame, site_frame};
+
+const SECOND: u64 = 1_000 * MS;
+const LIVENESS: u64 = 5 * SECOND;
+const POLL: u64 = SECOND;
+/// After so much silence a site takes its connection for dead: three liveness intervals.
+const SILENCE: u64 = 3 * LIVENESS;
+/// Once everything works again, a stream ends within this time.
+const ENDS_WITHIN: u64 = 600 * SECOND;
+/// More steps than this is a loop without an end.
+const STEPS: u64 = 200_000;
+
+/// One connection, in both directions.
+struct Connection {
+    number: u64,
+    to_server: VecDeque<(u64, site_frame::Frame)>,
+    to_site: VecDeque<(u64, server_frame::Frame)>,
+    /// Nothing that is sent from now on arrives.
+    dead: bool,
+}
+
+/// The site's process.
+struct Site {
+    driver: Driver,
+    connection: Option<u64>,
+    connect_at: u64,
+    backoff: Backoff,
+    heard: u64,
+    beat_at: u64,
+    beats: u64,
+    changed_at: Option<u64>,
+}
+
+/// What a run came to.
+pub(super) struct Ran {
+    /// Simulated nanoseconds.
+    pub time: u64,
+    /// What happened, by its kind.
+    pub happened: BTreeMap<&'static str, u64>,
+    /// What was wrong, in words.
+    pub failure: Option<String>,
+    /// What happened when, in words, where it was asked for.
+    pub trace: Vec<String>,
+}
+
+pub(super) struct World<'a> {
+    schedule: &'a Schedule,
+    policies: &'a Policies,
+    time: SimulatedTime,
+    job: Job,
+    disk: SimulatedDisk,
+    boot: u8,
+    server: Option<Server>,
+    server_at: Option<u64>,
+    server_died: bool,
+    down_for: u64,
+    site: Option<Site>,
+    site_at: Option<u64>,
+    sites: u64,
+    swaps: usize,
+    stopping: bool,
+    connections: Vec<Connection>,
+    numbers: u64,
+    delay: u64,
+    reachable_at: u64,
+    oracle: Oracle,
+    chance: Chance,
+    ends: u64,
+    happened: BTreeMap<&'static str, u64>,
+    trace: Option<Vec<String>>,
+}
+
+/// Runs a schedule to its end.
+pub(super) fn run(schedule: &Schedule, policies: &Policies, traced: bool) -> Ran {
+    let time = SimulatedTime::default();
+    time.reach(SECOND);
+    let world = World {
+        schedule,
+        policies,
+        job: Job::new(time.clone(), schedule.scheme, schedule.text),
+        disk: SimulatedDisk::new(time.clone()),
+        time,
+        boot: 1,
+        server: None,
+        server_at: Some(0),
+        server_died: false,
+        down_for: 0,
+        site: None,
+        site_at: Some(0),
+        sites: 0,
+        swaps: 0,
+        stopping: false,
+        connections: Vec::new(),
+        numbers: 0,
+        delay: 1,
+        reachable_at: 0,
+        oracle: Oracle::new(),
+        chance: Chance::new(schedule.seed ^ 0x5151),
+        ends: 0,
+        happened: BTreeMap::new(),
+        trace: traced.then(Vec::new),
+    };
+    world.run()
+}
+
+impl World<'_> {
+    fn run(mut self) -> Ran {
+        let failure = self.to_the_end().err();
+        if let Some(failure) = &failure {
+            self.note(|_| format!("WRONG: {failure}"));
+        }
+        Ran { time: self.time.now() - SECOND, happened: self.happened, failure, trace: self.trace.unwrap_or_default() }
+    }
+
+    fn note(&mut self, words: impl FnOnce(&Self) -> String) {
+        if self.trace.is_some() {
+            let line = format!("{:>10.3} s  {}", self.time.now() as f64 / 1e9, words(self));
+            self.trace.iter_mut().for_each(|trace| trace.push(line.clone()));
+        }
+    }
+
+    fn to_the_end(&mut self) -> Result<(), String> {
+        let mut steps = self.schedule.steps.iter();
+        let mut next = steps.next();
+        let mut next_at = self.time.now() + next.map_or(0, |step| step.after * MS);
+        let mut until = u64::MAX;
+        for _ in 0..STEPS {
+            let at = self.next_event();
+            match next {
+                Some(step) if next_at <= at => {
+                    self.time.reach(next_at.max(self.time.now()));
+                    self.happen(step.what)?;
+                    next = steps.next();
+                    next_at = self.time.now() + next.map_or(0, |step| step.after * MS);
+                    if next.is_none() {
+                        self.heal()?;
+                        until = self.time.now() + ENDS_WITHIN;
+                    }
+                }
+                _ => {
+                    if at > until {
+                        let waits = self.site.as_mut().map(|site| site.driver.waiting_for()).unwrap_or_default();
+                        return Err(format!(
+                            "the stream did not end within {} simulated seconds after everything worked again ({waits})",
+                            ENDS_WITHIN / SECOND
+                        ));
+                    }
+                    self.time.reach(at.max(self.time.now()));
+                    self.event()?;
+                }
+            }
+            self.judge()?;
+            if self.site.as_ref().is_some_and(|site| site.driver.outcome().is_some()) {
+                // What is left of the schedule can't matter: faults after the end of a stream are another stream's.
+                return self.over();
+            }
+        }
+        Err(format!("more than {STEPS} steps, and no end"))
+    }
+
+    /// When the next thing happens by itself.
+    fn next_event(&mut self) -> u64 {
+        let mut at = u64::MAX;
+        for connection in &self.connections {
+            at = at.min(connection.to_server.front().map_or(u64::MAX, |(at, _)| *at));
+            at = at.min(connection.to_site.front().map_or(u64::MAX, |(at, _)| *at));
+        }
+        if let Some(site) = &self.site {
+            at = at.min(site.driver.wake_at().unwrap_or(u64::MAX)).min(site.changed_at.unwrap_or(u64::MAX));
+            at = at.min(match site.connection {
+                Some(_) => site.beat_at.min(site.heard + SILENCE),
+                None => site.connect_at,
+            });
+        }
+        let server = self.server.as_ref().map_or(u64::MAX, Server::wake_at);
+        at.min(server).min(self.server_at.unwrap_or(u64::MAX)).min(self.site_at.unwrap_or(u64::MAX))
+    }
+
+    fn event(&mut self) -> Result<(), String> {
+        let now = self.time.now();
+        if self.server_at.is_some_and(|at| at <= now) {
+            return self.start_server();
+        }
+        if self.site_at.is_some_and(|at| at <= now) {
+            return self.start_site();
+        }
+        for index in 0..self.connections.len() {
+            let connection = &mut self.connections[index];
+            let due = |at: u64| at <= now;
+            let mut frames = Vec::new();
+            while connection.to_server.front().is_some_and(|(at, _)| due(*at)) {
+                frames.extend(connection.to_server.pop_front().map(|(_, frame)| frame));
+            }
+            if !frames.is_empty() {
+                let number = connection.number;
+                return self.server_takes(number, frames);
+            }
+            if connection.to_site.front().is_some_and(|(at, _)| due(*at))
+                && let Some((_, frame)) = connection.to_site.pop_front()
+            {
+                let number = connection.number;
+                return self.site_takes(number, frame);
+            }
+        }
+        if self.server.as_ref().is_some_and(|server| server.wake_at() <= now) {
+            let answers = self.server.as_mut().map(Server::tick).unwrap_or_default();
+            return self.answer(answers);
+        }
+        let Some(site) = &mut self.site else { return Ok(()) };
+        if site.changed_at.is_some_and(|at| at <= now) {
+            site.changed_at = None;
+            return self.site_turn(Event::Changed);
+        }
+        if site.driver.wake_at().is_some_and(|at| at <= now) {
+            return self.site_turn(Event::Timer);
+        }
+        match site.connection {
+            Some(_) if site.heard + SILENCE <= now => {
+                self.note(|_| "the site takes its connection for dead".into());
+                self.disconnect()
+            }
+            Some(number) if site.beat_at <= now => {
+                site.beat_at = now + LIVENESS;
+                site.beats += 1;
+                let beat = wire::Beat { number: site.beats };
+                self.send(number, site_frame::Frame::Beat(beat));
+                Ok(())
+            }
+            None if site.connect_at <= now => self.connect(),
+            _ => Ok(()),
+        }
+    }
+
+    fn happen(&mut self, what: Happening) -> Result<(), String> {
+        *self.happened.entry(what.kind()).or_default() += 1;
+        self.note(|_| format!("- {what}"));
+        let now = self.time.now();
+        match what {
+            Happening::Job(act) => {
+                self.job.act(act);
+                self.note(|this| format!("    {}", this.job.listing()));
+                self.files_changed();
+            }
+            Happening::Race(after, act) => {
+                self.job.race(after, act);
+                self.files_changed();
+            }
+            Happening::Cut(later) => {
+                for connection in &mut self.connections {
+                    connection.dead = true;
+                    connection.to_site.clear();
+                    connection.to_server.iter_mut().for_each(|(at, _)| *at += later * MS);
+                    if later == 0 {
+                        connection.to_server.clear();
+                    }
+                }
+                return self.disconnect();
+            }
+            Happening::HalfOpen => self.connections.iter_mut().for_each(|connection| connection.dead = true),
+            Happening::Delay(delay) => self.delay = delay,
+            Happening::Unreachable(time) => {
+                self.reachable_at = now + time * MS;
+                self.connections.clear();
+                return self.disconnect();
+            }
+            Happening::KillSite(time) => {
+                if self.site.take().is_some() {
+                    self.site_at = Some(now + time * MS);
+                    self.job.site_ended();
+                    self.oracle.site_ended();
+                    // What it had sent still arrives.
+                    self.connections.iter_mut().for_each(|connection| connection.dead = true);
+                }
+            }
+            Happening::KillServer(time) => {
+                if self.server.is_some() {
+                    self.disk.kill();
+                    return self.server_is_gone(time);
+                }
+            }
+            Happening::KillServerInWrite(changes, time) => {
+                if self.server.is_some() {
+                    self.down_for = time;
+                    self.disk.kill_after(changes);
+                }
+            }
+            Happening::PowerLoss(time) => {
+                self.disk.lose_power(&mut self.chance);
+                self.boot = self.boot.wrapping_add(1).max(1);
+                if self.schedule.durability == Durability::Process {
+                    self.oracle.forgive();
+                    self.job.acknowledged_was_lost();
+                }
+                return self.server_is_gone(time);
+            }
+            Happening::Full(room) => self.disk.set_room(room),
+            Happening::Room => self.disk.set_room(u64::MAX),
+            Happening::ReadOnly(read_only) => self.disk.set_read_only(read_only),
+            Happening::Descriptors(left) => self.job.set_descriptors(left),
+            Happening::Jump(seconds) => self.time.shift(seconds * SECOND as i64),
+            Happening::Swap => {
+                self.swaps += 1;
+                if let Some(policy) = self.policies.streamer(self.swaps) {
+                    let assigned = Assigned::alone(policy, Arc::new([]));
+                    return self.site_turn(Event::Policy(Box::new(Ok(assigned))));
+                }
+            }
+            Happening::Stop => {
+                self.stopping = true;
+                return self.site_turn(Event::Stop);
+            }
+        }
+        Ok(())
+    }
+
+    /// Everything works from now on.
+    fn heal(&mut self) -> Result<(), String> {
+        self.note(|_| "everything works from now on".into());
+        self.disk.set_room(u64::MAX);
+        self.disk.set_read_only(false);
+        self.job.set_descriptors(true);
+        let now = self.time.now();
+        self.server_at = self.server_at.map(|at| at.min(now));
+        self.site_at = self.site_at.map(|at| at.min(now));
+        self.reachable_at = 0;
+        self.delay = 1;
+        if !self.stopping {
+            self.stopping = true;
+            return self.site_turn(Event::Stop);
+        }
+        Ok(())
+    }
+
+    fn files_changed(&mut self) {
+        let at = self.time.now() + self.chance.below(5) * MS;
+        // Events get lost; the policy's poll is the net under them.
+        if let Some(site) = &mut self.site
+            && !self.chance.one_in(8)
+        {
+            site.changed_at.get_or_insert(at);
+        }
+    }
+
+    fn start_server(&mut self) -> Result<(), String> {
+        self.server_at = None;
+        let policies = self.policies.receivers();
+        match Server::start(&self.disk, &self.time, self.boot, self.schedule.durability, policies) {
+            Ok(server) => {
+                self.note(|_| "the server is started".into());
+                self.server = Some(server);
+            }
+            Err(error) => {
+                self.note(|_| format!("the server does not start: {error}"));
+                self.server_at = Some(self.time.now() + SECOND);
+            }
+        }
+        Ok(())
+    }
+
+    fn server_is_gone(&mut self, for_ms: u64) -> Result<(), String> {
+        self.note(|_| "the server is gone".into());
+        self.server_died = true;
+        self.count_ends();
+        self.server = None;
+        self.server_at = Some(self.time.now() + for_ms * MS);
+        self.connections.clear();
+        self.disconnect()
+    }
+
+    fn start_site(&mut self) -> Result<(), String> {
+        self.site_at = None;
+        self.sites += 1;
+        self.note(|this| format!("the site is started, for the {}. time", this.sites));
+        let instance = Bytes::from(self.sites.to_be_bytes().to_vec());
+        let settings = Settings { liveness_interval: LIVENESS, poll_interval: POLL, once: false, custom: Vec::new() };
+        let terms = Terms {
+            name: "job/log.txt".into(),
+            stream: 1,
+            job: "job".into(),
+            log: LOG.into(),
+            instance: instance.clone(),
+            settings,
+        };
+        let key = AnchorKey::from_secret(b"simulated");
+        let source = LogSource::new(Box::new(self.job.directory()), OsStr::new(LOG), key);
+        let policy = self.policies.streamer(self.swaps).ok_or("the simulation has no streamer policy")?;
+        let driver = Driver::new(terms, policy, source, Arc::new(self.time.clone()));
+        let now = self.time.now();
+        self.site = Some(Site {
+            driver,
+            connection: None,
+            connect_at: now,
+            backoff: Backoff::new(&instance),
+            heard: now,
+            beat_at: now,
+            beats: 0,
+            changed_at: None,
+        });
+        if self.stopping { self.site_turn(Event::Stop) } else { Ok(()) }
+    }
+
+    fn connect(&mut self) -> Result<(), String> {
+        let now = self.time.now();
+        let can = self.server.is_some() && self.reachable_at <= now;
+        let Some(site) = &mut self.site else { return Ok(()) };
+        if !can {
+            site.connect_at = now + site.backoff.next();
+            return Ok(());
+        }
+        site.backoff.reset();
+        self.numbers += 1;
+        site.connection = Some(self.numbers);
+        site.heard = now;
+        site.beat_at = now;
+        let connection =
+            Connection { number: self.numbers, to_server: VecDeque::new(), to_site: VecDeque::new(), dead: false };
+        self.connections.push(connection);
+        self.connections.retain(|connection| connection.number == self.numbers || !connection.to_server.is_empty());
+        self.note(|this| format!("connection {} is made", this.numbers));
+        self.site_turn(Event::LinkUp)
+    }
+
+    /// The site learns that its connection is gone.
+    fn disconnect(&mut self) -> Result<(), String> {
+        let now = self.time.now();
+        let Some(site) = &mut self.site else { return Ok(()) };
+        if site.connection.take().is_none() {
+            return Ok(());
+        }
+        site.connect_at = now + site.backoff.next();
+        self.site_turn(Event::LinkDown)
+    }
+
+    fn send(&mut self, number: u64, frame: site_frame::Frame) {
+        let at = self.time.now() + self.delay * MS;
+        if let Some(connection) = self.connections.iter_mut().find(|connection| connection.number == number)
+            && !connection.dead
+        {
+            let after = connection.to_server.back().map_or(0, |(at, _)| *at);
+            connection.to_server.push_back((at.max(after), frame));
+        }
+    }
+
+    /// One turn of the site, and what it sends.
+    fn site_turn(&mut self, event: Event) -> Result<(), String> {
+        let Some(site) = &mut self.site else { return Ok(()) };
+        self.job.site_looks();
+        site.driver.handle(event);
+        let connection = site.connection;
+        loop {
+            let Some(site) = &mut self.site else { return Ok(()) };
+            while let Some(frame) = site.driver.next_frame() {
+                if let site_frame::Frame::Data(data) = &frame {
+                    self.oracle.sent(data.base, &data.payload)?;
+                }
+                if let Some(number) = connection {
+                    let words = || sent(&frame);
+                    if let Some(trace) = &mut self.trace {
+                        trace.push(format!("{:>10.3} s    site -> {}", self.time.now() as f64 / 1e9, words()));
+                    }
+                    let at = self.time.now() + self.delay * MS;
+                    let to = self.connections.iter_mut().find(|connection| connection.number == number);
+                    if let Some(to) = to.filter(|to| !to.dead) {
+                        let after = to.to_server.back().map_or(0, |(at, _)| *at);
+                        to.to_server.push_back((at.max(after), frame));
+                    }
+                }
+            }
+            if !site.driver.can_go_on() {
+                break;
+            }
+            site.driver.go_on();
+        }
+        self.job.site_looked();
+        Ok(())
+    }
+
+    fn site_takes(&mut self, number: u64, frame: server_frame::Frame) -> Result<(), String> {
+        let now = self.time.now();
+        let Some(site) = self.site.as_mut().filter(|site| site.connection == Some(number)) else { return Ok(()) };
+        site.heard = now;
+        if matches!(frame, server_frame::Frame::Beat(_)) {
+            return Ok(());
+        }
+        self.note(|_| format!("  server -> {}", answered(&frame)));
+        self.site_turn(Event::Frame(frame))
+    }
+
+    fn server_takes(&mut self, number: u64, frames: Vec<site_frame::Frame>) -> Result<(), String> {
+        let site = SiteName::new("site").map_err(|error| error.to_string())?;
+        let Some(server) = &mut self.server else { return Ok(()) };
+        let answers = server.take(number, &site, frames);
+        self.answer(answers)
+    }
+
+    /// Sends what the server answered, unless it was killed before it could.
+    fn answer(&mut self, answers: Answers) -> Result<(), String> {
+        if self.server.as_ref().is_some_and(Server::was_killed) {
+            let for_ms = self.down_for;
+            return self.server_is_gone(for_ms);
+        }
+        let stored = self.server.as_ref().and_then(Server::state).map_or(0, |state| state.stored);
+        let at = self.time.now() + self.delay * MS;
+        for (number, frame) in answers {
+            if matches!(frame, server_frame::Frame::Ack(_) | server_frame::Frame::Closed(_)) {
+                self.oracle.acknowledged(stored);
+            }
+            let connection = self.connections.iter_mut().find(|connection| connection.number == number);
+            if let Some(connection) = connection.filter(|connection| !connection.dead) {
+                let after = connection.to_site.back().map_or(0, |(at, _)| *at);
+                connection.to_site.push_back((at.max(after), frame));
+            }
+        }
+        Ok(())
+    }
+
+    fn stored_data(&self, stored: u64) -> Result<Vec<u8>, String> {
+        let mut data = self.disk.read(Path::new("job/site").join(LOG).as_path());
+        if (data.len() as u64) < stored {
+            return Err(format!("the journal says {stored} bytes, and the log has {}", data.len()));
+        }
+        data.truncate(stored as usize);
+        Ok(data)
+    }
+
+    /// What must hold at every moment.
+    fn judge(&mut self) -> Result<(), String> {
+        let Some(state) = self.server.as_ref().and_then(Server::state) else { return Ok(()) };
+        let data = self.stored_data(state.stored)?;
+        let oracle = &mut self.oracle;
+        self.job.with_truth(|written, destroyed| oracle.stored(&data, &state.gaps, written, destroyed))
+    }
+
+    fn count_ends(&mut self) {
+        let ended = self.server.as_ref().map(Server::take_ended).unwrap_or_default();
+        self.ends +=
+            ended.iter().filter(|end| matches!(end.kind, EndKind::Complete | EndKind::Incomplete)).count() as u64;
+    }
+
+    /// What must hold when the stream is over.
+    fn over(&mut self) -> Result<(), String> {
+        let Some(outcome) = self.site.as_ref().and_then(|site| site.driver.outcome().cloned()) else { return Ok(()) };
+        self.note(|_| format!("the stream is over: {outcome}"));
+        if !matches!(outcome.ending, Ending::Complete | Ending::Incomplete) {
+            return Err(format!("the stream ended as nobody asked for: {outcome}"));
+        }
+        let data = self.stored_data(outcome.stored)?;
+        let oracle = &mut self.oracle;
+        let complete = outcome.ending == Ending::Complete;
+        self.job.with_truth(|written, destroyed| {
+            oracle.stored(&data, &outcome.gaps, written, destroyed)?;
+            oracle.over(complete, &outcome.gaps, written, destroyed)
+        })?;
+        self.count_ends();
+        match self.ends {
+            1 => Ok(()),
+            // A process that was killed may have told and not recorded that it had.
+            0 | 2.. if self.server_died => Ok(()),
+            ends => Err(format!("{ends} endings were told of one stream")),
+        }
+    }
+}
+
+fn sent(frame: &site_frame::Frame) -> String {
+    match frame {
+        site_frame::Frame::Open(open) => format!("open, instance {:?}", &open.instance[..]),
+        site_frame::Frame::Data(data) => format!(
+            "data {} of epoch {} for byte {}, {} bytes, reaching {:?}, {} gaps",
+            data.seq,
+            data.epoch,
+            data.base,
+            data.length,
+            data.reached.as_ref().and_then(|reached| reached.at.as_ref()).map(|at| (at.inode, at.offset)),
+            data.gaps.len()
+        ),
+        site_frame::Frame::End(end) => format!("end at byte {}, {} gaps", end.base, end.gaps.len()),
+        _ => "a frame of the connection".into(),
+    }
+}
+
+fn answered(frame: &server_frame::Frame) -> String {
+    match frame {
+        server_frame::Frame::Opened(opened) => format!(
+            "opened, epoch {}, {} bytes stored, at {:?}{}",
+            opened.epoch,
+            opened.stored,
+            opened.progress.as_ref().and_then(|at| at.at.as_ref()).map(|at| (at.inode, at.offset)),
+            if opened.ended { ", ended before" } else { "" }
+        ),
+        server_frame::Frame::OpenRefused(refused) => format!("not opened: {:?}", refused.refused),
+        server_frame::Frame::Ack(ack) => format!("data up to {} of epoch {} is stored", ack.seq, ack.epoch),
+        server_frame::Frame::Closed(closed) => {
+            format!(
+                "closed, epoch {}, {:?}: {}, {} gaps",
+                closed.epoch,
+                closed.kind(),
+                closed.reason,
+                closed.gaps.len()
+            )
+        }
+        server_frame::Frame::Stalled(stalled) => format!("stalled: {:?}", stalled.reason),
+        _ => "a frame of the connection".into(),
+    }
+}
