@@ -79,6 +79,17 @@ pub(super) enum Text {
     Binary,
 }
 
+/// What became of a byte that the job wrote.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fate {
+    /// It can be read, or the site has had it.
+    Kept,
+    /// It was destroyed, and the site may not have read it: where it is missing, a gap is told.
+    Destroyed,
+    /// It was written and destroyed between two looks of the site: nobody can know that it was there.
+    Traceless,
+}
+
 #[derive(Default)]
 struct File {
     inode: u64,
@@ -104,7 +115,10 @@ struct State {
     lines: u64,
     rotations: u64,
     written: Vec<u8>,
-    destroyed: Vec<bool>,
+    fates: Vec<Fate>,
+    /// The site's operations on files so far; and how many there were when each byte was written.
+    operations: u32,
+    written_at: Vec<u32>,
     /// The site's process.
     process: u64,
     /// What happens in the middle of the site's look at its files: after so many operations.
@@ -131,7 +145,9 @@ impl Job {
             lines: 0,
             rotations: 0,
             written: Vec::new(),
-            destroyed: Vec::new(),
+            fates: Vec::new(),
+            operations: 0,
+            written_at: Vec::new(),
             process: 1,
             race: None,
             disturbed: false,
@@ -185,10 +201,10 @@ impl Job {
         self.lock().lose_unnamed();
     }
 
-    /// Looks at what was written in all, and at which bytes of it were destroyed before the site had to have them.
-    pub fn with_truth<T>(&self, look: impl FnOnce(&[u8], &[bool]) -> T) -> T {
+    /// Looks at what was written in all, and at what became of each byte.
+    pub fn with_truth<T>(&self, look: impl FnOnce(&[u8], &[Fate]) -> T) -> T {
         let state = self.lock();
-        look(&state.written, &state.destroyed)
+        look(&state.written, &state.fates)
     }
 
     /// The names now, with lengths, for a trace.
@@ -263,17 +279,18 @@ impl State {
     fn lose(&mut self, file: usize, from: usize) {
         let lost: Vec<u32> = self.files[file].origin[from..].to_vec();
         let kept = self.named_bytes();
-        for byte in lost {
-            if !kept[byte as usize] {
-                self.destroyed[byte as usize] = true;
-            }
-        }
+        lost.into_iter().filter(|byte| !kept[*byte as usize]).for_each(|byte| self.destroy(byte as usize));
     }
 
     fn lose_unnamed(&mut self) {
         let kept = self.named_bytes();
-        for (destroyed, kept) in self.destroyed.iter_mut().zip(kept) {
-            *destroyed |= !kept;
+        (0..kept.len()).filter(|byte| !kept[*byte]).for_each(|byte| self.destroy(byte));
+    }
+
+    fn destroy(&mut self, byte: usize) {
+        if self.fates[byte] == Fate::Kept {
+            let unseen = self.written_at[byte] == self.operations;
+            self.fates[byte] = if unseen { Fate::Traceless } else { Fate::Destroyed };
         }
     }
 
@@ -315,7 +332,8 @@ impl State {
                 self.files[file].origin.push(self.written.len() as u32);
                 self.files[file].bytes.push(byte);
                 self.written.push(byte);
-                self.destroyed.push(false);
+                self.fates.push(Fate::Kept);
+                self.written_at.push(self.operations);
             }
         }
         self.touch(file);
@@ -334,11 +352,7 @@ impl State {
             (std::mem::take(&mut self.files[file].bytes), std::mem::take(&mut self.files[file].origin));
         drop(bytes);
         let kept = self.named_bytes();
-        for byte in origin {
-            if !kept[byte as usize] {
-                self.destroyed[byte as usize] = true;
-            }
-        }
+        origin.into_iter().filter(|byte| !kept[*byte as usize]).for_each(|byte| self.destroy(byte as usize));
         self.touch(file);
     }
 
@@ -363,7 +377,8 @@ impl State {
             Scheme::Dated => format!("{LOG}-{}", 20_240_100 + self.rotations),
             Scheme::Shifting(keep) => {
                 self.delete(&format!("{LOG}.{keep}"));
-                for number in (1..keep).rev() {
+                let newer = self.rotated().len() as u64;
+                for number in (1..keep.min(newer + 1)).rev() {
                     self.rename(&format!("{LOG}.{number}"), &format!("{LOG}.{}", number + 1));
                 }
                 format!("{LOG}.1")
@@ -448,6 +463,7 @@ impl State {
 
     /// What every operation of the site on files begins with.
     fn operation(&mut self) {
+        self.operations += 1;
         match &mut self.race {
             Some((0, act)) => {
                 let act = *act;

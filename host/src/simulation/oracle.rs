@@ -1,5 +1,6 @@
 //! Knows what the job wrote, and judges what the server has.
 
+use super::job::Fate;
 use crate::wire::{Gap, GapReason};
 
 /// Judges one log.
@@ -22,7 +23,7 @@ impl Oracle {
     }
 
     /// The store has this now, and has told of these gaps.
-    pub fn stored(&mut self, data: &[u8], gaps: &[Gap], written: &[u8], destroyed: &[bool]) -> Result<(), String> {
+    pub fn stored(&mut self, data: &[u8], gaps: &[Gap], written: &[u8], fates: &[Fate]) -> Result<(), String> {
         if (data.len() as u64) < self.acknowledged {
             return Err(format!(
                 "{} bytes were acknowledged, and the store has {} of them",
@@ -43,16 +44,16 @@ impl Oracle {
         gaps.sort_unstable();
         let mut at = self.seen.len();
         while at < data.len() {
-            if gaps.binary_search(&(at as u64)).is_ok() {
-                self.over_gap(destroyed);
-            }
+            self.skip(gaps.binary_search(&(at as u64)).is_ok(), fates);
             let next_gap =
                 gaps.iter().find(|gap| **gap > at as u64).map_or(data.len(), |gap| data.len().min(*gap as usize));
             if let [place] = self.places[..] {
                 // One place, as nearly always: compare all at once.
-                let length = next_gap - at;
-                if written.get(place..place + length) == Some(&data[at..next_gap]) {
-                    self.places[0] += length;
+                let end = place + next_gap - at;
+                if written.get(place..end) == Some(&data[at..next_gap])
+                    && !fates[place..fates.len().min(end + 1)].contains(&Fate::Traceless)
+                {
+                    self.places[0] = end;
                     at = next_gap;
                     continue;
                 }
@@ -65,7 +66,7 @@ impl Oracle {
                 fits
             });
             if self.places.is_empty() {
-                return Err(wrong(data, at, written, &before, destroyed));
+                return Err(wrong(data, at, written, &before, fates));
             }
             at += 1;
         }
@@ -73,19 +74,29 @@ impl Oracle {
         Ok(())
     }
 
-    /// At a gap bytes may be missing that were destroyed.
-    fn over_gap(&mut self, destroyed: &[bool]) {
-        let mut places = Vec::new();
+    /// At a gap bytes may be missing that were destroyed; anywhere, those that left no trace.
+    fn skip(&mut self, at_gap: bool, fates: &[Fate]) {
+        let may_miss = |place: usize| match fates.get(place) {
+            Some(Fate::Destroyed) => at_gap,
+            Some(Fate::Traceless) => true,
+            Some(Fate::Kept) | None => false,
+        };
+        if !self.places.iter().any(|place| may_miss(*place)) {
+            return;
+        }
+        // They are in order, so each run is gone through once.
+        let mut places: Vec<usize> = Vec::new();
         for place in &self.places {
+            if places.last().is_some_and(|last| last >= place) {
+                continue;
+            }
             let mut place = *place;
             places.push(place);
-            while destroyed.get(place) == Some(&true) {
+            while may_miss(place) {
                 place += 1;
                 places.push(place);
             }
         }
-        places.sort_unstable();
-        places.dedup();
         self.places = places;
     }
 
@@ -122,18 +133,16 @@ impl Oracle {
     }
 
     /// The stream is over, and said whether it is complete.
-    pub fn over(&mut self, complete: bool, gaps: &[Gap], written: &[u8], destroyed: &[bool]) -> Result<(), String> {
+    pub fn over(&mut self, complete: bool, gaps: &[Gap], written: &[u8], fates: &[Fate]) -> Result<(), String> {
         let sent = self.sent_from + self.sent.len();
         if !self.sent.is_empty() && sent > self.seen.len() {
             return Err(format!("{sent} bytes were sent, and {} stored", self.seen.len()));
         }
-        if gaps.iter().any(|gap| gap.at == self.seen.len() as u64) {
-            self.over_gap(destroyed);
-        }
+        self.skip(gaps.iter().any(|gap| gap.at == self.seen.len() as u64), fates);
         if !self.places.contains(&written.len()) {
             let place = self.places.last().copied().unwrap_or_default();
-            let rest = &destroyed[place..];
-            let kept = rest.iter().filter(|destroyed| !**destroyed).count();
+            let rest = &fates[place..];
+            let kept = rest.iter().filter(|fate| **fate == Fate::Kept).count();
             return Err(format!(
                 "the end is stored, and {} bytes that the job wrote from byte {place} on are missing; {kept} of them could \
                  have been read, and {} gaps were told",
@@ -144,10 +153,7 @@ impl Oracle {
         if complete != gaps.is_empty() {
             return Err(format!("the outcome says complete: {complete}, with {} gaps", gaps.len()));
         }
-        if complete && self.seen != written {
-            return Err("the outcome says complete, and the store is not what the job wrote".into());
-        }
-        if !destroyed.contains(&true)
+        if fates.iter().all(|fate| *fate == Fate::Kept)
             && let Some(gap) =
                 gaps.iter().find(|gap| !matches!(gap.reason(), GapReason::Unproven | GapReason::Ambiguous))
         {
@@ -158,13 +164,13 @@ impl Oracle {
 }
 
 /// What is wrong about a byte, in words.
-fn wrong(data: &[u8], at: usize, written: &[u8], places: &[usize], destroyed: &[bool]) -> String {
+fn wrong(data: &[u8], at: usize, written: &[u8], places: &[usize], fates: &[Fate]) -> String {
     let excerpt = |bytes: &[u8], at: usize| {
         let end = bytes.len().min(at + 40);
         String::from_utf8_lossy(&bytes[at.min(end)..end]).escape_debug().to_string()
     };
     let place = places.first().copied().unwrap_or_default();
-    let lost = destroyed.get(place) == Some(&true);
+    let lost = fates.get(place) != Some(&Fate::Kept);
     let elsewhere = {
         let piece = &data[at..data.len().min(at + 24)];
         written.windows(piece.len().max(1)).position(|window| window == piece)

@@ -118,6 +118,11 @@ impl Schedule {
             2 if !has(1) => Text::Binary,
             _ => Text::Lines,
         };
+        let scheme = match scheme {
+            Scheme::Shifting(_) if text != Text::Lines => Scheme::Shifting(1_000),
+            other => other,
+        };
+        let destroys = text == Text::Lines;
         let length = chance.between(4, 40);
         let mut steps = Vec::new();
         for _ in 0..length {
@@ -130,7 +135,7 @@ impl Schedule {
                     chance.below(longest)
                 }
             };
-            let what = happening(&mut chance, &has);
+            let what = happening(&mut chance, &has, destroys);
             steps.push(Step { after, what });
         }
         steps.push(Step { after: chance.below(500), what: Happening::Stop });
@@ -143,13 +148,13 @@ impl Schedule {
     }
 }
 
-fn happening(chance: &mut Chance, has: &impl Fn(u64) -> bool) -> Happening {
+fn happening(chance: &mut Chance, has: &impl Fn(u64) -> bool, destroys: bool) -> Happening {
     if chance.one_in(3)
         && let Some(fault) = fault(chance, has)
     {
         return fault;
     }
-    let act = act(chance, has);
+    let act = act(chance, has, destroys);
     if has(2) && chance.one_in(4) { Happening::Race(chance.below(30), act) } else { Happening::Job(act) }
 }
 
@@ -161,10 +166,10 @@ fn size(chance: &mut Chance) -> u64 {
     }
 }
 
-fn act(chance: &mut Chance, has: &impl Fn(u64) -> bool) -> Act {
+fn act(chance: &mut Chance, has: &impl Fn(u64) -> bool, destroys: bool) -> Act {
     match chance.below(10) {
         0 | 1 if has(0) => Act::Rotate,
-        2 if has(0) && chance.one_in(2) => {
+        2 if has(0) && destroys && chance.one_in(2) => {
             if chance.one_in(2) {
                 Act::Compress
             } else {

@@ -554,7 +554,7 @@ impl World<'_> {
         let Some(state) = self.server.as_ref().and_then(Server::state) else { return Ok(()) };
         let data = self.stored_data(state.stored)?;
         let oracle = &mut self.oracle;
-        self.job.with_truth(|written, destroyed| oracle.stored(&data, &state.gaps, written, destroyed))
+        self.job.with_truth(|written, fates| oracle.stored(&data, &state.gaps, written, fates))
     }
 
     fn count_ends(&mut self) {
@@ -573,9 +573,9 @@ impl World<'_> {
         let data = self.stored_data(outcome.stored)?;
         let oracle = &mut self.oracle;
         let complete = outcome.ending == Ending::Complete;
-        self.job.with_truth(|written, destroyed| {
-            oracle.stored(&data, &outcome.gaps, written, destroyed)?;
-            oracle.over(complete, &outcome.gaps, written, destroyed)
+        self.job.with_truth(|written, fates| {
+            oracle.stored(&data, &outcome.gaps, written, fates)?;
+            oracle.over(complete, &outcome.gaps, written, fates)
         })?;
         self.count_ends();
         match self.ends {
