@@ -126,6 +126,8 @@ struct State {
     /// Whether anything changed since this was asked last.
     disturbed: bool,
     descriptors: bool,
+    /// A copy that is in progress.
+    copying: Option<usize>,
 }
 
 /// The job and its directory. Clones are the same.
@@ -152,6 +154,7 @@ impl Job {
             race: None,
             disturbed: false,
             descriptors: true,
+            copying: None,
         })))
     }
 
@@ -166,6 +169,15 @@ impl Job {
     /// Lets it act in the middle of the site's next look, after so many operations on files.
     pub fn race(&self, after: u64, act: Act) {
         self.lock().race = Some((after, act));
+    }
+
+    /// The job is over: what it had begun, it does now.
+    pub fn stop(&self) {
+        let mut state = self.lock();
+        if let Some((_, act)) = state.race.take() {
+            state.act(act);
+        }
+        state.finish_copy();
     }
 
     /// Refuses to open more files, or allows it again.
@@ -400,6 +412,10 @@ impl State {
 
     fn act(&mut self, act: Act) {
         self.disturbed = true;
+        // Whoever copies finishes the copy, and rotates nothing else meanwhile.
+        if self.copying.is_some() && !matches!(act, Act::Write(_) | Act::FinishCopy) {
+            self.finish_copy();
+        }
         match act {
             Act::Write(length) => self.append(length),
             Act::Rotate => {
@@ -426,22 +442,8 @@ impl State {
                 }
                 self.cut();
             }
-            Act::BeginCopy => {
-                self.copy(2);
-            }
-            Act::FinishCopy => {
-                let rotated = self.rotated();
-                let live = self.live();
-                if let Some(newest) = rotated.last().and_then(|name| self.names.get(OsStr::new(name)).copied())
-                    && self.files[live].origin.starts_with(&self.files[newest].origin)
-                {
-                    let (bytes, origin) = (self.files[live].bytes.clone(), self.files[live].origin.clone());
-                    self.files[newest].bytes = bytes;
-                    self.files[newest].origin = origin;
-                    self.touch(newest);
-                    self.cut();
-                }
-            }
+            Act::BeginCopy => self.copying = Some(self.copy(2)),
+            Act::FinishCopy => self.finish_copy(),
             Act::CutAndGrow => {
                 let live = self.live();
                 let length = self.files[live].bytes.len() as u64;
@@ -458,6 +460,17 @@ impl State {
                 self.delete(LOG);
                 self.append(length);
             }
+        }
+    }
+
+    fn finish_copy(&mut self) {
+        if let Some(copy) = self.copying.take() {
+            let live = self.live();
+            let (bytes, origin) = (self.files[live].bytes.clone(), self.files[live].origin.clone());
+            self.files[copy].bytes = bytes;
+            self.files[copy].origin = origin;
+            self.touch(copy);
+            self.cut();
         }
     }
 

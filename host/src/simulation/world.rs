@@ -332,6 +332,7 @@ impl World<'_> {
                 }
             }
             Happening::Stop => {
+                self.job.stop();
                 self.stopping = true;
                 return self.site_turn(Event::Stop);
             }
@@ -351,6 +352,7 @@ impl World<'_> {
         self.reachable_at = 0;
         self.delay = 1;
         if !self.stopping {
+            self.job.stop();
             self.stopping = true;
             return self.site_turn(Event::Stop);
         }
@@ -591,13 +593,13 @@ fn sent(frame: &site_frame::Frame) -> String {
     match frame {
         site_frame::Frame::Open(open) => format!("open, instance {:?}", &open.instance[..]),
         site_frame::Frame::Data(data) => format!(
-            "data {} of epoch {} for byte {}, {} bytes, reaching {:?}, {} gaps",
+            "data {} of epoch {} for byte {}, {} bytes, reaching {:?}{}",
             data.seq,
             data.epoch,
             data.base,
             data.length,
             data.reached.as_ref().and_then(|reached| reached.at.as_ref()).map(|at| (at.inode, at.offset)),
-            data.gaps.len()
+            data.gaps.iter().map(|gap| format!("; a gap: {gap}")).collect::<String>()
         ),
         site_frame::Frame::End(end) => format!("end at byte {}, {} gaps", end.base, end.gaps.len()),
         _ => "a frame of the connection".into(),
