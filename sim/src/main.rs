@@ -25,12 +25,20 @@ struct Arguments {
     /// Run this seed alone, and print what happened.
     #[arg(long, conflicts_with_all = ["seeds", "from", "minutes"])]
     seed: Option<u64>,
+    /// With --seed: print the shortest part of its schedule that fails, and what happened in it.
+    #[arg(long, requires = "seed")]
+    shortest: bool,
 }
 
 fn main() -> Result<ExitCode> {
     let arguments = Arguments::parse();
     let simulation = Simulation::new().context("the policies can't be compiled")?;
     match arguments.seed {
+        Some(seed) if arguments.shortest => {
+            let (schedule, report) = simulation.shortest(seed);
+            schedule.iter().chain(&report.trace).for_each(|line| println!("{line}"));
+            Ok(ExitCode::from(u8::from(report.failure.is_some())))
+        }
         Some(seed) => Ok(replay(&simulation, seed)),
         None => Ok(run(&simulation, &arguments)),
     }
@@ -92,6 +100,11 @@ fn run(simulation: &Simulation, arguments: &Arguments) -> ExitCode {
     let mut sum = sum.into_inner().unwrap_or_else(PoisonError::into_inner);
     sum.failed.sort_by_key(|report| report.seed);
     sum.print(start.elapsed());
+    if let Some(first) = sum.failed.first() {
+        let (schedule, report) = simulation.shortest(first.seed);
+        println!("the shortest schedule found for seed {}: {}", first.seed, report.failure.unwrap_or_default());
+        schedule.iter().for_each(|line| println!("{line}"));
+    }
     if sum.failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 

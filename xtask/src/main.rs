@@ -35,6 +35,8 @@ Commands, each of which installs first what this machine lacks, as `setup` does:
          for wasm32-wasip1 through rustup, or for Debian's compiler the C library into its sysroot.
   bench  Build optimised and measure. It compares with `tail -F | socat` where Debian's package socat is installed.
          Arguments go to the measuring program.
+  sim    Run the simulation: `--seeds N [--from S]` for many seeds over all cores, `--minutes M` for as many as there
+         is time for, `--seed S [--shortest]` for one, with what happened in it. See docs/simulation.md.
   guest  PACKAGE FILE.wasm: build a crate of this workspace, such as a policy of your own, into a component.
 
   setup  Only see that the guests, the WebAssembly policies, can be built here: the target wasm32-unknown-unknown
@@ -67,6 +69,7 @@ fn main() -> ExitCode {
         "component-test" if rest.is_empty() => with_setup(component_test::component_test),
         "component-test" => return wrong_usage("component-test takes no arguments"),
         "guest" => with_setup(|root| run::guest(root, &rest)),
+        "sim" => with_setup(|root| run::sim(root, &rest)),
         "bench" => with_setup(|root| run::bench(root, &rest)),
         "" => return wrong_usage("a command is missing"),
         unknown => return wrong_usage(&format!("there is no command {unknown:?}")),

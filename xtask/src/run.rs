@@ -1,4 +1,4 @@
-//! `demo`, `test` and `bench`: what is run once all is there.
+//! `demo`, `test`, `sim` and `bench`: what is run once all is there.
 
 use std::ffi::OsString;
 use std::io::{self, BufRead, BufReader, Write};
@@ -20,6 +20,11 @@ pub fn demo(root: &Path, arguments: &[OsString]) -> Result<()> {
 /// Builds a guest crate of this workspace into a component.
 pub fn guest(root: &Path, arguments: &[OsString]) -> Result<()> {
     run_here(cargo(root).args(["run", "--quiet", "--package", "guest-build", "--"]).args(arguments))
+}
+
+/// Runs the simulation, with the build that the tests have: its dependencies are optimised, which is where its time goes.
+pub fn sim(root: &Path, arguments: &[OsString]) -> Result<()> {
+    run_here(cargo(root).args(["run", "--package", "sim", "--"]).args(arguments))
 }
 
 /// Measures, with an optimised build.

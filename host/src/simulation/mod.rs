@@ -12,6 +12,7 @@ mod oracle;
 mod policies;
 mod schedule;
 mod server;
+mod shrink;
 mod time;
 mod world;
 
@@ -55,5 +56,14 @@ impl Simulation {
     pub fn run(&self, seed: u64, traced: bool) -> Report {
         let ran = world::run(&Schedule::of(seed), &self.policies, traced);
         Report { seed, simulated: ran.time, happened: ran.happened, failure: ran.failure, trace: ran.trace }
+    }
+
+    /// The shortest schedule found that is a part of this seed's and fails, in words, and its run with a trace.
+    pub fn shortest(&self, seed: u64) -> (Vec<String>, Report) {
+        let schedule = shrink::shortest(Schedule::of(seed), &self.policies);
+        let ran = world::run(&schedule, &self.policies, true);
+        let report =
+            Report { seed, simulated: ran.time, happened: ran.happened, failure: ran.failure, trace: ran.trace };
+        (shrink::words(&schedule), report)
     }
 }

@@ -1,0 +1,58 @@
+//! The shortest schedule that still fails: for a person to read.
+
+use super::policies::Policies;
+use super::schedule::{Happening, Schedule};
+use super::world::run;
+
+/// Leaves out steps, and shortens pauses, as long as the run fails.
+pub(super) fn shortest(mut schedule: Schedule, policies: &Policies) -> Schedule {
+    let fails = |candidate: &Schedule| run(candidate, policies, false).failure.is_some();
+    // Halves first, then quarters, down to single steps; again until nothing can go.
+    loop {
+        let before = schedule.clone();
+        let mut size = schedule.steps.len().div_ceil(2);
+        while size > 0 {
+            let mut at = 0;
+            while at < schedule.steps.len() {
+                let mut candidate = schedule.clone();
+                let end = candidate.steps.len().min(at + size);
+                let left_out: u64 = candidate.steps.drain(at..end).map(|step| step.after).sum();
+                if fails(&candidate) {
+                    schedule = candidate;
+                    continue;
+                }
+                // What follows may need the time that went by.
+                if let Some(next) = candidate.steps.get_mut(at) {
+                    next.after += left_out;
+                    if fails(&candidate) {
+                        schedule = candidate;
+                        continue;
+                    }
+                }
+                at += size;
+            }
+            size /= 2;
+        }
+        for index in 0..schedule.steps.len() {
+            for shorter in [0, schedule.steps[index].after / 4 * 2] {
+                let mut candidate = schedule.clone();
+                candidate.steps[index].after = shorter;
+                if shorter < schedule.steps[index].after && fails(&candidate) {
+                    schedule = candidate;
+                }
+            }
+        }
+        if schedule == before {
+            return schedule;
+        }
+    }
+}
+
+/// A schedule as a person reads it.
+pub(super) fn words(schedule: &Schedule) -> Vec<String> {
+    let mut words =
+        vec![format!("rotation {:?}, text {:?}, durability {:?}", schedule.scheme, schedule.text, schedule.durability)];
+    let step = |(after, what): (u64, Happening)| format!("  after {after} ms: {what}");
+    words.extend(schedule.steps.iter().map(|it| step((it.after, it.what))));
+    words
+}
