@@ -262,7 +262,8 @@ impl LogSource {
         }
         let mut offset = held.start;
         // What was acknowledged before and is asked for again can come from the file alone.
-        if held.memory.start() > offset && !held.go_to(offset).map_err(io)? {
+        let over = matches!(held.text, Text::Cut { .. } | Text::Over);
+        if held.memory.start() > offset && (over || !held.go_to(offset).map_err(io)?) {
             offset = held.memory.start();
             let words = format!("{name} was cut, and the server no longer has what it had acknowledged of it");
             join(&mut told, Some(gap(GapReason::Truncated, None, words)));

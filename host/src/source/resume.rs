@@ -1,6 +1,6 @@
 //! Finding the place that the server has stored.
 
-use super::anchor::is_prefix;
+use super::anchor::{is_prefix, same};
 use super::error::SourceError;
 use super::gap::{gap, join};
 use super::held::Held;
@@ -22,19 +22,26 @@ impl LogSource {
             held.reference = None;
         }
         let Some((stored, at)) = stored.and_then(|stored| Some((stored, stored.at.as_ref()?))) else {
-            self.consumed.clear();
+            let read = std::mem::take(&mut self.consumed);
             if !self.done.is_empty() {
                 self.look_behind()?;
             }
+            self.owe_deleted(&read)?;
             return self.enter_from(0);
         };
         let mut place = self.find(at)?;
+        // What this process has read, and the store does not know of.
+        let mut read = Vec::new();
         if place.is_none() {
-            self.consumed.clone_from(&stored.consumed);
+            read = std::mem::replace(&mut self.consumed, stored.consumed.clone());
+            read.retain(|read| !stored.consumed.iter().any(|known| same(known, read)));
             self.look_behind()?;
             place = self.find(at)?;
         } else if self.consumed.is_empty() {
             self.consumed.clone_from(&stored.consumed);
+        }
+        if place.is_none() {
+            place = self.find_copy(at)?;
         }
         if place.is_none() {
             place = self.find_unopened(at)?;
@@ -44,7 +51,10 @@ impl LogSource {
             place = self.find(at)?;
         }
         match place {
-            Some(index) => self.go_on_in(index, at, &stored.pending),
+            Some(index) => {
+                self.owe_deleted(&read)?;
+                self.go_on_in(index, at, &stored.pending)
+            }
             None => self.go_on_without(stored, at, ended),
         }
     }
@@ -64,6 +74,38 @@ impl LogSource {
             }
         }
         Ok(place)
+    }
+
+    /// Owes a gap for files that were read to their end and let go, that are to be read again since the store is not what
+    /// it was, and that are nowhere.
+    fn owe_deleted(&mut self, read: &[Position]) -> Result<(), SourceError> {
+        let mut gone = 0;
+        for read in read {
+            let there = contains(&self.key, &self.chain, read).map_err(|error| self.io(error))?;
+            gone += u64::from(!there);
+        }
+        if gone > 0 {
+            let words = format!(
+                "the server no longer has what it had acknowledged of {}, and {gone} of the files that it was in are not \
+                 there any more",
+                self.path.display()
+            );
+            join(&mut self.owed, Some(gap(GapReason::Deleted, None, words)));
+        }
+        Ok(())
+    }
+
+    /// The file of the position among the copies that were put aside before it was known where to go on: the log was cut
+    /// since, and the copy has what is left of its text. Makes it the first of the chain.
+    fn find_copy(&mut self, at: &Position) -> Result<Option<usize>, SourceError> {
+        for index in 0..self.strangers.len() {
+            if self.strangers[index].matches(&self.key, at).map_err(|error| self.io(error))? {
+                let copy = self.strangers.remove(index);
+                self.chain.insert(0, copy);
+                return Ok(Some(0));
+            }
+        }
+        Ok(None)
     }
 
     /// The file of the position among those that are not held open, since there are too many. Opens it.

@@ -68,6 +68,49 @@ fn a_restart_after_a_copy_and_a_cut_finds_the_rest_in_the_copy() {
 }
 
 #[test]
+fn a_copy_and_a_cut_while_a_started_site_waits_for_the_server_lose_nothing_and_send_nothing_twice() {
+    let dir = Memos::default();
+    dir.make("log.txt", "one\n");
+    let stored = stored(&dir);
+    let mut reader = Reader::of(dir.clone());
+    // It looks at each event, also before the server has said where to go on.
+    reader.source.refresh().unwrap();
+    dir.append("log.txt", "two\n");
+    dir.copy("log.txt", "log.txt.1");
+    dir.rewrite("log.txt", "");
+    reader.source.refresh().unwrap();
+    dir.append("log.txt", "three\n");
+    reader.resume(Some(&stored)).drain().has_read("two\nthree\n");
+}
+
+#[test]
+fn a_store_that_lost_everything_after_the_log_was_cut_is_told_what_can_not_be_sent_again() {
+    let dir = Memos::default();
+    dir.make("log.txt", "one\n");
+    let mut reader = Reader::of(dir.clone());
+    reader.drain().acknowledge();
+    dir.rewrite("log.txt", "two and more\n");
+    reader.text.clear();
+    reader.resume(None).drain().has_read("two and more\n");
+    assert!(reader.gaps[0].words.contains("no longer has what it had acknowledged"), "{:?}", reader.gaps);
+}
+
+#[test]
+fn a_store_that_lost_everything_after_a_read_file_was_deleted_is_told_so() {
+    let dir = Memos::default();
+    dir.make("log.txt", "one\n");
+    let mut reader = Reader::of(dir.clone());
+    reader.drain();
+    dir.rename("log.txt", "log.txt.1");
+    dir.make("log.txt", "two\n");
+    reader.drain().acknowledge();
+    dir.delete("log.txt.1");
+    reader.text.clear();
+    reader.resume(None).drain().has_read("two\n");
+    reader.lost(GapReason::Deleted, None, "log.txt");
+}
+
+#[test]
 fn an_unrelated_file_with_the_inode_of_the_log_is_another_file() {
     let dir = Memos::default();
     dir.make("log.txt", "one\n");
