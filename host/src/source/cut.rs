@@ -85,6 +85,13 @@ impl LogSource {
     fn take_strangers(&mut self) -> Result<Vec<Held>, SourceError> {
         let mut strangers = std::mem::take(&mut self.strangers);
         for stranger in &mut strangers {
+            // It could not be opened when it was seen, if there were too many open files.
+            if stranger.file.is_none()
+                && let Ok(file) = self.directory.open(&stranger.name)
+                && file.stat().is_ok_and(|stat| stat.same_file(&stranger.stat))
+            {
+                stranger.file = Some(file);
+            }
             // A copy that was being made when it was seen has become longer.
             stranger.look().map_err(|error| self.io(error))?;
         }

@@ -16,7 +16,7 @@ use crate::wire::{Gap, GapReason, Position, Progress};
 
 /// How many files that were read to their end are named in a progress: enough for what rotation keeps as a rule. Older ones
 /// are recognised by their place before these.
-const MOST_CONSUMED: usize = 16;
+pub(super) const MOST_CONSUMED: usize = 16;
 
 /// One log of a site, as the sequence of files that it was written to.
 ///
@@ -203,7 +203,13 @@ impl LogSource {
     pub(super) fn let_go(&mut self, count: usize) {
         let gone: Vec<Held> = self.chain.drain(..count).collect();
         for mut held in gone {
+            let was = held.stat.size;
             let size = held.look().unwrap_or(held.stat.size);
+            if held.end() == 0 && was == 0 && size > 0 {
+                // It was passed while it was empty, and is something else now: a copy, as a rule. The next look takes it.
+                self.looked = None;
+                continue;
+            }
             if held.end() > 0 && held.text == Text::Whole && size > held.end() {
                 self.note_late(held.name.clone(), size - held.end());
             }
@@ -233,7 +239,8 @@ impl LogSource {
             }
             let size = self.look_at(index)?;
             let held = &self.chain[index];
-            if size <= held.start && held.end() <= held.start {
+            let lost = held.lost_unread(&self.key).map_err(|error| self.io(error))?;
+            if size <= held.start && held.end() <= held.start && lost.is_none() {
                 index += 1;
                 continue;
             }

@@ -3,8 +3,8 @@
 use super::anchor::{is_prefix, same};
 use super::error::SourceError;
 use super::gap::{gap, join};
-use super::held::Held;
-use super::log::LogSource;
+use super::held::{Held, Text};
+use super::log::{LogSource, MOST_CONSUMED};
 use super::siblings::{Direction, Mark};
 use super::{Found, Next};
 use crate::wire::{GapReason, Position, Progress};
@@ -27,6 +27,7 @@ impl LogSource {
                 self.look_behind()?;
             }
             self.owe_deleted(&read)?;
+            self.begin_in_copy()?;
             return self.enter_from(0);
         };
         let mut place = self.find(at)?;
@@ -76,21 +77,41 @@ impl LogSource {
         Ok(place)
     }
 
+    /// Begins with the copy of a text that was cut, where the server does not have the beginning of it any more: that is no
+    /// longer in memory.
+    fn begin_in_copy(&mut self) -> Result<(), SourceError> {
+        let Some(first) = self.chain.first_mut() else { return Ok(()) };
+        first.look().map_err(|error| SourceError::io(&self.path, error))?;
+        let cut = matches!(first.text, Text::Cut { .. } | Text::Over) && first.memory.start() > first.start;
+        let Some(witness) = first.witness(&self.key).filter(|_| cut) else { return Ok(()) };
+        if self.find_copy(&witness)?.is_some() {
+            // The look after it takes the file with its new text, where that was not in place yet.
+            self.chain.remove(1);
+            self.look(None)?;
+        }
+        Ok(())
+    }
+
     /// Owes a gap for files that were read to their end and let go, that are to be read again since the store is not what
     /// it was, and that are nowhere.
     fn owe_deleted(&mut self, read: &[Position]) -> Result<(), SourceError> {
-        let mut gone = 0;
+        let mut gone = Vec::new();
         for read in read {
-            let there = contains(&self.key, &self.chain, read).map_err(|error| self.io(error))?;
-            gone += u64::from(!there);
+            if !contains(&self.key, &self.chain, read).map_err(|error| self.io(error))? {
+                gone.push(*read);
+            }
         }
-        if gone > 0 {
+        if !gone.is_empty() {
             let words = format!(
-                "the server no longer has what it had acknowledged of {}, and {gone} of the files that it was in are not \
-                 there any more",
-                self.path.display()
+                "the server no longer has what it had acknowledged of {}, and {} of the files that it was in are not there \
+                 any more",
+                self.path.display(),
+                gone.len()
             );
             join(&mut self.owed, Some(gap(GapReason::Deleted, None, words)));
+            // Should it be asked for once more, they are missing still.
+            gone.append(&mut self.consumed);
+            self.consumed = gone;
         }
         Ok(())
     }
@@ -122,10 +143,11 @@ impl LogSource {
         Ok(None)
     }
 
-    /// Tells the order of rotated files, where it was a guess, by the file that the server has last: whatever is not among
-    /// those that were read is newer than it.
+    /// Tells the order of rotated files by the file that the server has last: whatever is not among those that were read
+    /// is newer than it, also where the times of the files say otherwise, since a clock can jump.
     fn settle_order(&mut self, index: usize) -> Result<(), SourceError> {
-        if self.direction.is_some() || !self.chain.iter().any(|held| held.guessed()) {
+        let all_are_named = self.consumed.len() < MOST_CONSUMED;
+        if self.direction.is_some() || !all_are_named && !self.chain.iter().any(|held| held.guessed()) {
             return Ok(());
         }
         let number = |held: &Held| match self.family.mark(&held.name) {

@@ -96,6 +96,61 @@ fn a_store_that_lost_everything_after_the_log_was_cut_is_told_what_can_not_be_se
 }
 
 #[test]
+fn a_store_that_lost_everything_after_the_log_was_copied_and_cut_gets_all_of_it_from_the_copy() {
+    let dir = Memos::default();
+    dir.make("log.txt", "one\n");
+    let mut reader = Reader::of(dir.clone());
+    reader.drain().acknowledge();
+    dir.copy("log.txt", "log.txt.1");
+    dir.rewrite("log.txt", "");
+    reader.text.clear();
+    reader.resume(None).drain().has_read("one\n");
+    dir.append("log.txt", "two\n");
+    reader.drain().has_read("one\ntwo\n");
+    reader.lost_nothing();
+}
+
+#[test]
+fn an_empty_file_that_becomes_a_copy_after_it_was_passed_has_the_rest() {
+    let dir = Memos::default();
+    dir.make("log.txt.1", "");
+    dir.make("log.txt", "one\n");
+    let mut reader = Reader::of(dir.clone());
+    reader.drain();
+    dir.append("log.txt", "two\n");
+    dir.append("log.txt.1", "one\ntwo\n");
+    dir.rewrite("log.txt", "");
+    reader.acknowledge().drain().has_read("one\ntwo\n");
+    reader.lost_nothing();
+}
+
+#[test]
+fn a_clock_that_jumped_back_between_two_rotations_hides_no_file() {
+    let dir = Memos::default();
+    dir.make("log.txt", "one\n");
+    let stored = stored(&dir);
+    dir.rename("log.txt", "log.txt.2");
+    dir.make("log.txt.1", "two\n");
+    dir.touch("log.txt.2", 1_000);
+    dir.touch("log.txt.1", 10);
+    let mut reader = Reader::of(dir);
+    reader.resume(Some(&stored)).drain().has_read("two\n");
+}
+
+#[test]
+fn a_log_that_is_cut_to_nothing_before_anything_of_it_was_read_is_a_gap() {
+    let dir = Memos::default();
+    dir.make("log.txt", "one\n");
+    let mut reader = Reader::of(dir.clone());
+    reader.source.refresh().unwrap();
+    dir.rewrite("log.txt", "");
+    reader.drain().has_read("");
+    reader.lost(GapReason::Truncated, Some(4), "log.txt");
+    dir.append("log.txt", "two\n");
+    reader.drain().has_read("two\n");
+}
+
+#[test]
 fn a_store_that_lost_everything_after_a_read_file_was_deleted_is_told_so() {
     let dir = Memos::default();
     dir.make("log.txt", "one\n");
@@ -108,6 +163,9 @@ fn a_store_that_lost_everything_after_a_read_file_was_deleted_is_told_so() {
     reader.text.clear();
     reader.resume(None).drain().has_read("two\n");
     reader.lost(GapReason::Deleted, None, "log.txt");
+    // Also when the store loses it a second time.
+    reader.acknowledge().gaps.clear();
+    reader.resume(None).drain().lost(GapReason::Deleted, None, "log.txt");
 }
 
 #[test]
