@@ -30,6 +30,8 @@ pub(super) enum Act {
     Write(u64),
     /// Renames the log and begins a new one.
     Rotate,
+    /// Writes so many bytes, renames the log, and writes as many into the new one.
+    WriteAndRotate(u64),
     /// Compresses the oldest rotated file, which is then gone as text.
     Compress,
     /// Deletes the oldest rotated file.
@@ -53,7 +55,7 @@ impl Act {
     pub fn kind(self) -> &'static str {
         match self {
             Act::Write(_) => "writes",
-            Act::Rotate => "rotations by renaming",
+            Act::Rotate | Act::WriteAndRotate(_) => "rotations by renaming",
             Act::Compress => "rotated files compressed",
             Act::Delete => "rotated files deleted",
             Act::CopyAndCut(_) => "copies and cuts",
@@ -126,6 +128,12 @@ struct State {
     /// Whether anything changed since this was asked last.
     disturbed: bool,
     descriptors: bool,
+    /// Whether the site's turn looked at the directory.
+    scanned: bool,
+    /// Changes so far: no two are at the same time.
+    changes: u64,
+    /// Whether the site may have let go of what it will need.
+    lets_go: bool,
     /// A copy that is in progress.
     copying: Option<usize>,
 }
@@ -154,6 +162,9 @@ impl Job {
             race: None,
             disturbed: false,
             descriptors: true,
+            scanned: false,
+            changes: 0,
+            lets_go: false,
             copying: None,
         })))
     }
@@ -189,7 +200,7 @@ impl Job {
     pub fn site_looked(&self) {
         let mut state = self.lock();
         let process = state.process;
-        if !std::mem::take(&mut state.disturbed) && state.descriptors {
+        if !std::mem::take(&mut state.disturbed) && state.scanned && state.descriptors && !state.lets_go {
             let named: Vec<_> = state.names.iter().filter(|(name, _)| is_text(name)).map(|(_, file)| *file).collect();
             named.into_iter().for_each(|file| state.files[file].seen_by = process);
         }
@@ -197,20 +208,44 @@ impl Job {
 
     /// The site is about to do a turn.
     pub fn site_looks(&self) {
-        self.lock().disturbed = false;
+        let mut state = self.lock();
+        (state.disturbed, state.scanned) = (false, false);
     }
 
-    /// The site's process ended: what only it had is gone.
-    pub fn site_ended(&self) {
+    /// The site's operations on files so far.
+    pub fn operations(&self) -> u32 {
+        self.lock().operations
+    }
+
+    /// The site's process ended: what only it had is gone, and what only it knew. The store knows of what the site knew
+    /// when it had done `known` operations.
+    pub fn site_ended(&self, known: u32) {
         let mut state = self.lock();
+        let state = &mut *state;
         state.process += 1;
         state.race = None;
         state.lose_unnamed();
+        for (fate, written_at) in state.fates.iter_mut().zip(&mut state.written_at) {
+            if *written_at >= known {
+                *written_at = state.operations;
+                if *fate == Fate::Destroyed {
+                    *fate = Fate::Traceless;
+                }
+            }
+        }
     }
 
     /// The server lost what it had acknowledged: what the site let go is gone.
     pub fn acknowledged_was_lost(&self) {
-        self.lock().lose_unnamed();
+        let mut state = self.lock();
+        state.lose_unnamed();
+        state.files.iter_mut().for_each(|file| file.seen_by = 0);
+        state.lets_go = true;
+    }
+
+    /// The site hears where it is to go on: what it needs from there it has opened after its next look.
+    pub fn site_resumes(&self) {
+        self.lock().lets_go = false;
     }
 
     /// Looks at what was written in all, and at what became of each byte.
@@ -240,13 +275,19 @@ fn is_text(name: &OsStr) -> bool {
 }
 
 impl State {
+    /// The time of a change.
+    fn now(&mut self) -> u64 {
+        self.changes += 1;
+        self.time.wall() + self.changes
+    }
+
     fn make(&mut self, name: &str) -> usize {
         // An inode is used again as soon as nobody has the file any more.
         let inode = self.free.pop().unwrap_or_else(|| {
             self.inodes += 1;
             self.inodes
         });
-        let now = self.time.wall();
+        let now = self.now();
         self.files.push(File { inode, named: true, modified: now, changed: now, ..File::default() });
         self.put(name, self.files.len() - 1);
         self.files.len() - 1
@@ -257,7 +298,7 @@ impl State {
             self.unname(before);
         }
         self.files[file].named = true;
-        self.files[file].changed = self.time.wall();
+        self.files[file].changed = self.now();
     }
 
     fn rename(&mut self, from: &str, to: &str) {
@@ -352,7 +393,7 @@ impl State {
     }
 
     fn touch(&mut self, file: usize) {
-        let now = self.time.wall();
+        let now = self.now();
         let file = &mut self.files[file];
         file.modified = now;
         file.changed = now;
@@ -423,6 +464,12 @@ impl State {
                     let name = self.next_name();
                     self.rename(LOG, &name);
                 }
+            }
+            Act::WriteAndRotate(length) => {
+                self.append(length);
+                let name = self.next_name();
+                self.rename(LOG, &name);
+                self.append(length);
             }
             Act::Compress => {
                 if let Some(oldest) = self.rotated().first().cloned() {
@@ -507,6 +554,7 @@ impl Directory for JobDirectory {
     fn scan(&self, wanted: &dyn Fn(&OsStr) -> bool) -> io::Result<Vec<Entry>> {
         let mut state = self.0.lock();
         state.operation();
+        state.scanned = true;
         let names = state.names.iter().filter(|(name, _)| wanted(name));
         Ok(names.map(|(name, file)| Entry { name: name.clone(), stat: state.stat(*file) }).collect())
     }

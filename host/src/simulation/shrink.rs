@@ -6,7 +6,12 @@ use super::world::run;
 
 /// Leaves out steps, and shortens pauses, as long as the run fails.
 pub(super) fn shortest(mut schedule: Schedule, policies: &Policies) -> Schedule {
-    let fails = |candidate: &Schedule| run(candidate, policies, false).failure.is_some();
+    // Another failure on the way would lead away from this one.
+    let kind = run(&schedule, policies, false).failure.as_deref().map(kind);
+    let fails = |candidate: &Schedule| {
+        let failure = run(candidate, policies, false).failure;
+        failure.is_some() && failure.as_deref().map(self::kind) == kind
+    };
     // Halves first, then quarters, down to single steps; again until nothing can go.
     loop {
         let before = schedule.clone();
@@ -46,6 +51,11 @@ pub(super) fn shortest(mut schedule: Schedule, policies: &Policies) -> Schedule 
             return schedule;
         }
     }
+}
+
+/// What a failure begins with, without its numbers.
+fn kind(failure: &str) -> String {
+    failure.chars().filter(|char| !char.is_ascii_digit()).take(24).collect()
 }
 
 /// A schedule as a person reads it.

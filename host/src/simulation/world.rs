@@ -92,6 +92,10 @@ pub(super) struct World<'a> {
     oracle: Oracle,
     chance: Chance,
     ends: u64,
+    /// For each frame, up to where it brings the stream, and what the site knew when it made it.
+    frames: VecDeque<(u64, u32)>,
+    /// What the site knew when it made the last frame that is stored.
+    known: u32,
     happened: BTreeMap<&'static str, u64>,
     trace: Option<Vec<String>>,
 }
@@ -123,6 +127,8 @@ pub(super) fn run(schedule: &Schedule, policies: &Policies, traced: bool) -> Ran
         oracle: Oracle::new(),
         chance: Chance::new(schedule.seed ^ 0x5151),
         ends: 0,
+        frames: VecDeque::new(),
+        known: 0,
         happened: BTreeMap::new(),
         trace: traced.then(Vec::new),
     };
@@ -150,6 +156,10 @@ impl World<'_> {
         let mut next = steps.next();
         let mut next_at = self.time.now() + next.map_or(0, |step| step.after * MS);
         let mut until = u64::MAX;
+        if next.is_none() {
+            self.heal()?;
+            until = self.time.now() + ENDS_WITHIN;
+        }
         for _ in 0..STEPS {
             let at = self.next_event();
             match next {
@@ -291,8 +301,9 @@ impl World<'_> {
             }
             Happening::KillSite(time) => {
                 if self.site.take().is_some() {
+                    self.frames.clear();
                     self.site_at = Some(now + time * MS);
-                    self.job.site_ended();
+                    self.job.site_ended(self.known);
                     self.oracle.site_ended();
                     // What it had sent still arrives.
                     self.connections.iter_mut().for_each(|connection| connection.dead = true);
@@ -314,6 +325,8 @@ impl World<'_> {
                 self.disk.lose_power(&mut self.chance);
                 self.boot = self.boot.wrapping_add(1).max(1);
                 if self.schedule.durability == Durability::Process {
+                    self.known = 0;
+                    self.frames.clear();
                     self.oracle.forgive();
                     self.job.acknowledged_was_lost();
                 }
@@ -480,6 +493,8 @@ impl World<'_> {
             while let Some(frame) = site.driver.next_frame() {
                 if let site_frame::Frame::Data(data) = &frame {
                     self.oracle.sent(data.base, &data.payload)?;
+                    let end = data.base + data.payload.len() as u64;
+                    self.frames.push_back((end, self.job.operations()));
                 }
                 if let Some(number) = connection {
                     let words = || sent(&frame);
@@ -511,6 +526,10 @@ impl World<'_> {
             return Ok(());
         }
         self.note(|_| format!("  server -> {}", answered(&frame)));
+        if matches!(frame, server_frame::Frame::Opened(_)) {
+            self.job.site_resumes();
+            self.frames.clear();
+        }
         self.site_turn(Event::Frame(frame))
     }
 
@@ -554,6 +573,9 @@ impl World<'_> {
     /// What must hold at every moment.
     fn judge(&mut self) -> Result<(), String> {
         let Some(state) = self.server.as_ref().and_then(Server::state) else { return Ok(()) };
+        while let Some((_, known)) = self.frames.pop_front_if(|(end, _)| *end <= state.received) {
+            self.known = known;
+        }
         let data = self.stored_data(state.stored)?;
         let oracle = &mut self.oracle;
         self.job.with_truth(|written, fates| oracle.stored(&data, &state.gaps, written, fates))
