@@ -24,6 +24,9 @@ use crate::wire::{self, server_frame, site_frame};
 /// How often a store that could not take something is tried again, as a real server does.
 const TRY_AGAIN: u64 = 500 * MS;
 
+/// Logs that were open when a server before this one ended, with their epochs.
+type LeftBehind = Vec<(LogKey, Arc<StoredLog>, u64)>;
+
 /// One opening.
 struct Task {
     telling: Telling,
@@ -44,7 +47,7 @@ pub(super) struct Server {
     time: SimulatedTime,
     tasks: Vec<Task>,
     /// Logs of the process before, to be closed at this time unless somebody comes back.
-    left_behind: Option<(u64, Vec<(LogKey, Arc<StoredLog>, u64)>)>,
+    left_behind: Option<(u64, LeftBehind)>,
     ended: Arc<Mutex<Vec<Ended>>>,
     last: Option<LogState>,
 }

@@ -137,7 +137,7 @@ pub(super) fn run(schedule: &Schedule, policies: &Policies, traced: bool) -> Ran
 
 impl World<'_> {
     fn run(mut self) -> Ran {
-        let failure = self.to_the_end().err();
+        let failure = self.run_to_the_end().err();
         if let Some(failure) = &failure {
             self.note(|_| format!("WRONG: {failure}"));
         }
@@ -151,7 +151,7 @@ impl World<'_> {
         }
     }
 
-    fn to_the_end(&mut self) -> Result<(), String> {
+    fn run_to_the_end(&mut self) -> Result<(), String> {
         let mut steps = self.schedule.steps.iter();
         let mut next = steps.next();
         let mut next_at = self.time.now() + next.map_or(0, |step| step.after * MS);
