@@ -20,7 +20,6 @@ mod policy_settings;
 mod run;
 mod server;
 mod signals;
-mod slice;
 mod stream;
 mod tail;
 
@@ -90,8 +89,7 @@ fn main() -> ExitCode {
 
 fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
     raise_open_files();
-    let built =
-        tokio::runtime::Builder::new_multi_thread().enable_all().on_thread_start(slice::ask_for_a_short_one).build();
+    let built = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     built.map_err(|e| Failure::start(format!("the runtime cannot be started: {e}")))
 }
 
