@@ -11,8 +11,8 @@ use crate::names::LogKey;
 /// Bytes that all sites together may have on their way to this server. What a stalled store leaves unread waits in
 /// memory, so this is what the server's memory is bounded by.
 const POOL: u64 = 256 << 20;
-/// The most for one log: it fills a link of 2.5 GBit/s and 50 ms.
-pub const LARGEST_CREDIT: u64 = 16 << 20;
+/// The most for one log: it fills a link of 4 GBit/s and 50 ms. A site keeps so much in memory while the server is far.
+pub const LARGEST_CREDIT: u64 = 24 << 20;
 /// The least for one log, however many there are: less than this costs more in frames than it saves.
 const SMALLEST_CREDIT: u64 = 128 << 10;
 

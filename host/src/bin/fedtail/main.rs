@@ -13,6 +13,7 @@ mod exit;
 mod lines;
 mod logging;
 mod ls;
+mod memory;
 mod out;
 mod place;
 mod policy;
@@ -59,6 +60,7 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    memory::keep_in_one_place();
     // clap ends the program with code 2 for wrong usage, and prints help with code 0.
     let cli = Cli::parse();
     let result = cli.logging.start().and_then(|()| runtime()).and_then(|runtime| {
