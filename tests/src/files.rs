@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::PATIENCE;
+use crate::oracle::difference;
 
 /// A directory of one test, removed after it: `store` for a server, anything else for a site.
 pub struct Place {
@@ -53,22 +54,10 @@ pub fn eventually_holds(path: &Path, content: impl AsRef<[u8]>) {
         match &found {
             Ok(found) if found == content => return,
             _ if start.elapsed() < PATIENCE => std::thread::sleep(Duration::from_millis(5)),
-            Ok(found) => panic!(
-                "{} has {} bytes, not the {} that were waited for:\n{}\n--- instead of\n{}",
-                path.display(),
-                found.len(),
-                content.len(),
-                shown(found),
-                shown(content)
-            ),
+            Ok(found) => panic!("{}: {}", path.display(), difference(found, content)),
             Err(error) => panic!("{}: {error}", path.display()),
         }
     }
-}
-
-/// The end of a text, for messages.
-fn shown(text: &[u8]) -> String {
-    String::from_utf8_lossy(&text[text.len().saturating_sub(500)..]).into_owned()
 }
 
 /// All files below a directory with their content, without the lock that a server holds.

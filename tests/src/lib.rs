@@ -1,4 +1,4 @@
-//! What the end-to-end tests in `tests/live` run on: the program as it was built, its processes, the files of a
+//! What the end-to-end tests in `tests/live` and `tests/faults` run on: the program as it was built, its processes, the files of a
 //! project's identities, a relay that can fail, and a client that says what no site would say.
 //!
 //! Everything is waited for by what can be seen from outside (a line of output, the content of a file, the end of a
@@ -9,11 +9,14 @@
 
 mod address;
 mod files;
+mod job;
+pub mod oracle;
 mod process;
 mod program;
 mod project;
 mod raw;
 mod relay;
+mod seed;
 mod server;
 mod site;
 
@@ -21,11 +24,13 @@ use std::time::Duration;
 
 pub use address::unused_address;
 pub use files::{Place, append, contents, eventually_holds, listing};
+pub use job::{Job, line, lines};
 pub use process::{Exit, Process, Signal};
 pub use program::{fedtail, fedtail_with_file_limit, raise_file_limit};
 pub use project::{Kit, Project, foreign_project, project};
 pub use raw::Raw;
 pub use relay::Relay;
+pub use seed::seeded;
 pub use server::Server;
 pub use site::{Target, run, stream};
 
