@@ -65,6 +65,13 @@ pub(super) fn load(shared: &Shared, key: &LogKey) -> Result<Found, StoreError> {
     let newest = entries.last().map_or(0, |entry| entry.epoch);
     let claimed = entries.last().map_or(0, |entry| entry.stored);
     for entry in entries {
+        if !state.can_be_followed_by(&entry) {
+            return Err(StoreError::NotAJournal {
+                journal: shared.full(&journal_path),
+                problem: "its entries contradict each other",
+                advice: "put it back from a backup, or move it and the log away",
+            });
+        }
         if machine_went_down {
             let held = holds(data.file(), state.stored, &entry).map_err(shared.failed("read", &layout::data(key)))?;
             if !held {

@@ -113,6 +113,13 @@ impl LogState {
         vec![snapshot, Record { progress: None, gaps: vec![], end: None, handed: false, dropped: vec![], ..opening }]
     }
 
+    /// Whether this entry can stand behind what led to this state: what is counted never goes back, and there is a next
+    /// epoch. What a store wrote is never otherwise, whatever became of its end.
+    pub(super) fn can_be_followed_by(&self, entry: &Record) -> bool {
+        let goes_back = entry.epoch < self.epoch || entry.stored < self.stored || entry.received < self.received;
+        entry.epoch < u64::MAX && (entry.snapshot || !goes_back)
+    }
+
     /// Takes an entry over. Beside what the messages say:
     /// - an entry with a higher epoch is an opening;
     /// - an `end` without a kind says that there is none any more;

@@ -1,3 +1,4 @@
+use std::path::Path;
 use std::sync::Arc;
 
 use super::super::testing::{Place, batch, end, key, offset};
@@ -109,6 +110,23 @@ fn a_file_that_is_no_journal_is_refused_and_not_touched() {
         let refused = refusal(&place).to_string();
         assert!(refused.contains(problem), "{refused}");
         assert_eq!(std::fs::read(place.journal_path()).unwrap(), damaged);
+    }
+}
+
+#[test]
+fn a_journal_that_contradicts_itself_is_refused_and_not_touched() {
+    let entry = |epoch, stored| Record { epoch, stored, received: stored, ..Record::default() };
+    for entries in [[entry(1, 6), entry(1, 3)], [entry(2, 0), entry(1, 0)], [entry(1, 0), entry(u64::MAX, 0)]] {
+        let place = Place::new();
+        place.log().open_stream(b"one", b"").unwrap();
+        let store = place.open();
+        let path = layout::journal(&key());
+        let new = Path::new(layout::NEW).join("0");
+        Journal::create(&*store.shared.disk, new, &path, place.boot, &entries, false).unwrap();
+        let before = std::fs::read(place.journal_path()).unwrap();
+        let refused = refusal(&place).to_string();
+        assert!(refused.contains("its entries contradict each other; put it back from a backup"), "{refused}");
+        assert_eq!(std::fs::read(place.journal_path()).unwrap(), before);
     }
 }
 
