@@ -91,7 +91,12 @@ impl StoredLog {
         let mut inner = super::hold(&self.inner);
         let now = (self.shared.clock)();
         let mut entry = inner.state.unchanged(now);
-        entry.epoch += 1;
+        // No site opens a log that often: somebody wrote this number.
+        entry.epoch = entry.epoch.checked_add(1).ok_or_else(|| StoreError::NotAJournal {
+            journal: self.shared.full(&layout::journal(&self.key)),
+            problem: "its last opening has the greatest number that there is",
+            advice: "put it back from a backup, or move it and the log away",
+        })?;
         entry.instance = state::id(instance);
         entry.policy_digest = state::id(policy_digest);
         if inner.state.end.as_ref().is_some_and(|end| !is_sites_word(end)) {

@@ -113,11 +113,11 @@ impl LogState {
         vec![snapshot, Record { progress: None, gaps: vec![], end: None, handed: false, dropped: vec![], ..opening }]
     }
 
-    /// Whether this entry can stand behind what led to this state: what is counted never goes back, and there is a next
-    /// epoch. What a store wrote is never otherwise, whatever became of its end.
+    /// Whether this entry can stand behind what led to this state: what is counted never goes back. What a store wrote is
+    /// never otherwise, whatever became of its end.
     pub(super) fn can_be_followed_by(&self, entry: &Record) -> bool {
         let goes_back = entry.epoch < self.epoch || entry.stored < self.stored || entry.received < self.received;
-        entry.epoch < u64::MAX && (entry.snapshot || !goes_back)
+        entry.snapshot || !goes_back
     }
 
     /// Takes an entry over. Beside what the messages say:

@@ -116,7 +116,7 @@ fn a_file_that_is_no_journal_is_refused_and_not_touched() {
 #[test]
 fn a_journal_that_contradicts_itself_is_refused_and_not_touched() {
     let entry = |epoch, stored| Record { epoch, stored, received: stored, ..Record::default() };
-    for entries in [[entry(1, 6), entry(1, 3)], [entry(2, 0), entry(1, 0)], [entry(1, 0), entry(u64::MAX, 0)]] {
+    for entries in [[entry(1, 6), entry(1, 3)], [entry(2, 0), entry(1, 0)]] {
         let place = Place::new();
         place.log().open_stream(b"one", b"").unwrap();
         let store = place.open();
@@ -128,6 +128,21 @@ fn a_journal_that_contradicts_itself_is_refused_and_not_touched() {
         assert!(refused.contains("its entries contradict each other; put it back from a backup"), "{refused}");
         assert_eq!(std::fs::read(place.journal_path()).unwrap(), before);
     }
+}
+
+#[test]
+fn a_log_whose_openings_can_be_counted_no_further_is_refused_and_not_opened() {
+    let place = Place::new();
+    place.log().open_stream(b"one", b"").unwrap();
+    let store = place.open();
+    let path = layout::journal(&key());
+    let new = Path::new(layout::NEW).join("0");
+    let last = Record { epoch: u64::MAX, ..Record::default() };
+    Journal::create(&*store.shared.disk, new, &path, place.boot, &[last], false).unwrap();
+    let log = place.log();
+    let refused = log.open_stream(b"two", b"").map(|_| ()).unwrap_err().to_string();
+    assert!(refused.contains("its last opening has the greatest number that there is; put it back"), "{refused}");
+    assert_eq!(log.state().epoch, u64::MAX);
 }
 
 #[test]
