@@ -5,6 +5,7 @@ use super::error::SourceError;
 use super::gap::gap;
 use super::held::{Held, Text};
 use super::log::LogSource;
+use super::look::out_of_descriptors;
 use crate::wire::GapReason;
 
 impl LogSource {
@@ -84,13 +85,22 @@ impl LogSource {
     /// The files that were put aside, as they are now, in their order.
     fn take_strangers(&mut self) -> Result<Vec<Held>, SourceError> {
         let mut strangers = std::mem::take(&mut self.strangers);
-        for stranger in &mut strangers {
+        for index in 0..strangers.len() {
+            let stranger = &mut strangers[index];
             // It could not be opened when it was seen, if there were too many open files.
-            if stranger.file.is_none()
-                && let Ok(file) = self.directory.open(&stranger.name)
-                && file.stat().is_ok_and(|stat| stat.same_file(&stranger.stat))
-            {
-                stranger.file = Some(file);
+            if stranger.file.is_none() {
+                match self.directory.open(&stranger.name) {
+                    Ok(file) if file.stat().is_ok_and(|stat| stat.same_file(&stranger.stat)) => {
+                        stranger.file = Some(file);
+                    }
+                    // Without it nobody can say what comes next.
+                    Err(error) if out_of_descriptors(&error) => {
+                        let error = SourceError::io(&self.path_of(&stranger.name), error);
+                        self.strangers = strangers;
+                        return Err(error);
+                    }
+                    _ => {}
+                }
             }
             // A copy that was being made when it was seen has become longer.
             stranger.look().map_err(|error| self.io(error))?;

@@ -53,6 +53,8 @@ pub struct LogSource {
     pub(super) chain: Vec<Held>,
     /// Files beside the log that are no part of it as far as is known: copies.
     pub(super) strangers: Vec<Held>,
+    /// Files that were opened while others were being renamed, until the next look puts them all in order.
+    pub(super) arriving: Vec<Held>,
     /// Files in the directory that were read to their end and let go.
     pub(super) done: Vec<Stat>,
     /// Files that were read to their end and let go, by their text; newest last.
@@ -82,6 +84,7 @@ impl LogSource {
             key,
             chain: Vec::new(),
             strangers: Vec::new(),
+            arriving: Vec::new(),
             done: Vec::new(),
             consumed: Vec::new(),
             owed: None,
@@ -203,13 +206,7 @@ impl LogSource {
     pub(super) fn let_go(&mut self, count: usize) {
         let gone: Vec<Held> = self.chain.drain(..count).collect();
         for mut held in gone {
-            let was = held.stat.size;
             let size = held.look().unwrap_or(held.stat.size);
-            if held.end() == 0 && was == 0 && size > 0 {
-                // It was passed while it was empty, and is something else now: a copy, as a rule. The next look takes it.
-                self.looked = None;
-                continue;
-            }
             if held.end() > 0 && held.text == Text::Whole && size > held.end() {
                 self.note_late(held.name.clone(), size - held.end());
             }

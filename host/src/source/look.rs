@@ -37,7 +37,7 @@ impl LogSource {
     /// Looks at the directory also where it says that no name changed: bytes may have.
     pub(super) fn look(&mut self, stamp: Option<u64>) -> Result<(), SourceError> {
         self.stamp = None;
-        for _ in 0..ROUNDS {
+        for round in 1..=ROUNDS {
             let scan = self.scan()?;
             let known = self.without_what_changes(&scan);
             if self.looked.as_ref() == Some(&known) {
@@ -45,8 +45,9 @@ impl LogSource {
                 return Ok(());
             }
             self.looked = None;
-            self.take(&scan, false)?;
-            self.looked = Some(self.without_what_changes(&scan));
+            if self.take(&scan, false, round == ROUNDS)? {
+                self.looked = Some(self.without_what_changes(&scan));
+            }
         }
         tracing::debug!(log = %self.path.display(), "the directory changes at every look; going on with the last");
         Ok(())
@@ -58,7 +59,7 @@ impl LogSource {
         self.stamp = None;
         self.looked = None;
         let scan = self.scan()?;
-        self.take(&scan, true)
+        self.take(&scan, true, true).map(drop)
     }
 
     /// The files of the log in the directory, each once.
@@ -90,13 +91,22 @@ impl LogSource {
         scan.iter().map(|entry| Entry { name: entry.name.clone(), stat: still(entry) }).collect()
     }
 
-    /// Takes what a look showed. `behind`: rotated files that are new to us are from before what is held.
-    fn take(&mut self, scan: &[Entry], behind: bool) -> Result<(), SourceError> {
+    /// Takes what a look showed. `behind`: rotated files that are new to us are from before what is held. False where files
+    /// were renamed meanwhile: their order can't be told then, and those that were opened wait for the next look, unless
+    /// this is the `last`.
+    fn take(&mut self, scan: &[Entry], behind: bool, last: bool) -> Result<bool, SourceError> {
         let live_stays = self.rename(scan);
         let mut denied = None;
-        let mut new = Vec::new();
+        let mut new = std::mem::take(&mut self.arriving);
+        let mut vanished = false;
         for entry in scan {
-            if self.chain.iter().chain(&self.strangers).any(|held| held.is_file() && held.stat.same_file(&entry.stat)) {
+            if self
+                .chain
+                .iter()
+                .chain(&self.strangers)
+                .chain(&new)
+                .any(|held| held.is_file() && held.stat.same_file(&entry.stat))
+            {
                 continue;
             }
             let done = self.done.iter().position(|done| done.same_file(&entry.stat));
@@ -109,7 +119,8 @@ impl LogSource {
             }
             match self.open_entry(entry, &new) {
                 Ok(Some(held)) if !self.knows(&held, done.is_some())? => new.push(held),
-                Ok(_) => {}
+                Ok(Some(_)) => {}
+                Ok(None) => vanished = true,
                 // The live log can't be passed over; a rotated file can, and is a gap when it is its turn.
                 Err(error @ SourceError::Denied { .. }) if entry.name == self.family.live() => denied = Some(error),
                 Err(SourceError::Denied { .. }) => new.push(Held::new(entry.name.clone(), None, entry.stat)),
@@ -117,9 +128,13 @@ impl LogSource {
             }
         }
         self.done.retain(|done| scan.iter().any(|entry| entry.stat.same_file(done)));
+        if vanished && !last {
+            self.arriving = new;
+            return Ok(false);
+        }
         let new = self.adopt(new)?;
         self.place(new, live_stays, behind)?;
-        denied.map_or(Ok(()), Err)
+        denied.map_or(Ok(true), Err)
     }
 
     /// Notes the names that held files have now. Returns whether the live file is still the live one.
@@ -127,7 +142,8 @@ impl LogSource {
         let live = self.family.live();
         let was_live = |held: &Held| held.is_file() && held.present && held.name == live;
         let before = self.chain.last().is_some_and(was_live);
-        for held in self.chain.iter_mut().chain(&mut self.strangers).filter(|held| held.is_file()) {
+        let held = self.chain.iter_mut().chain(&mut self.strangers).chain(&mut self.arriving);
+        for held in held.filter(|held| held.is_file()) {
             let entry = scan.iter().find(|entry| entry.stat.same_file(&held.stat));
             held.present = entry.is_some();
             if let Some(entry) = entry {
@@ -205,6 +221,8 @@ impl LogSource {
             // While the live file stays, rotation can't have put a newer one before it: this is a copy, or none of ours.
             let copy = match (held.file.as_deref(), live_file.and_then(|live| live.file.as_deref())) {
                 _ if live_stays && !behind => true,
+                // Nothing can be told of it yet; a copy begins like this.
+                _ if held.stat.size == 0 => true,
                 (Some(file), Some(live)) if held.stat.size > 0 => {
                     is_prefix(file, held.stat.size, live).map_err(|error| SourceError::io(&self.path, error))?
                 }
@@ -270,7 +288,7 @@ impl LogSource {
 }
 
 /// Whether the process, or the machine, has no descriptor left.
-fn out_of_descriptors(error: &io::Error) -> bool {
+pub(super) fn out_of_descriptors(error: &io::Error) -> bool {
     let errno = rustix::io::Errno::from_io_error(error);
     matches!(errno, Some(rustix::io::Errno::MFILE | rustix::io::Errno::NFILE))
 }

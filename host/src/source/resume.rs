@@ -84,6 +84,17 @@ impl LogSource {
         first.look().map_err(|error| SourceError::io(&self.path, error))?;
         let cut = matches!(first.text, Text::Cut { .. } | Text::Over) && first.memory.start() > first.start;
         let Some(witness) = first.witness(&self.key).filter(|_| cut) else { return Ok(()) };
+        for index in 1..self.chain.len() {
+            let held = &mut self.chain[index];
+            let io = |error| SourceError::io(&self.path, error);
+            if held.start > 0 && held.matches(&self.key, &witness).map_err(io)? {
+                // The rest was to come from it; now all of it does.
+                held.go_to(0).map_err(io)?;
+                held.start = 0;
+                self.chain.drain(..index);
+                return Ok(());
+            }
+        }
         if self.find_copy(&witness)?.is_some() {
             // The look after it takes the file with its new text, where that was not in place yet.
             self.chain.remove(1);
@@ -96,7 +107,9 @@ impl LogSource {
     /// it was, and that are nowhere.
     fn owe_deleted(&mut self, read: &[Position]) -> Result<(), SourceError> {
         let mut gone = Vec::new();
-        for read in read {
+        // One that can't be opened now may be any of them.
+        let unknown = self.chain.iter().any(|held| held.file.is_none() && held.text == Text::Whole);
+        for read in read.iter().filter(|_| !unknown) {
             if !contains(&self.key, &self.chain, read).map_err(|error| self.io(error))? {
                 gone.push(*read);
             }
@@ -166,6 +179,14 @@ impl LogSource {
             Some(_) if newer.iter().all(|number| *number > last) => Some(Direction::Upwards),
             _ => return Ok(()),
         };
+        // Where the order agrees it stands: it also knows of files whose names are gone.
+        let mut before = false;
+        for held in &self.chain[..index] {
+            before = before || number(held).is_some_and(|number| newer.contains(&number)) && !self.was_read(held)?;
+        }
+        if !before && !self.chain.iter().any(|held| held.guessed()) {
+            return Ok(());
+        }
         let chain = std::mem::take(&mut self.chain);
         let (mut chain, still_guessed) = self.sorted(chain);
         for held in chain.iter_mut().filter(|held| held.guessed() && !still_guessed) {

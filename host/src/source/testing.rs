@@ -42,7 +42,9 @@ impl SourceFile for Memo {
 }
 
 /// What is to happen just before the next scans, one each.
-type Between = Vec<Box<dyn FnOnce(&Memos) + Send>>;
+type Between = Vec<Happens>;
+
+type Happens = Box<dyn FnOnce(&Memos) + Send>;
 
 /// A directory in memory. Clones are the same directory. An inode is used again as soon as a test says so.
 #[derive(Clone, Default)]
@@ -50,6 +52,7 @@ pub(super) struct Memos {
     files: Arc<Mutex<BTreeMap<OsString, Memo>>>,
     denied: Arc<Mutex<BTreeSet<OsString>>>,
     between: Arc<Mutex<Between>>,
+    opening: Arc<Mutex<Option<Happens>>>,
     clock: Arc<Mutex<u64>>,
 }
 
@@ -129,6 +132,11 @@ impl Memos {
         self.files.lock().unwrap().remove(OsStr::new(name)).unwrap();
     }
 
+    /// Something that happens just before the next file is opened.
+    pub fn before_open(&self, happens: impl FnOnce(&Memos) + Send + 'static) {
+        *self.opening.lock().unwrap() = Some(Box::new(happens));
+    }
+
     /// Something that happens just before a scan: the first call's before the next, the second's before the one after.
     pub fn before_scan(&self, happens: impl FnOnce(&Memos) + Send + 'static) {
         self.between.lock().unwrap().push(Box::new(happens));
@@ -150,6 +158,10 @@ impl Directory for Memos {
     }
 
     fn open(&self, name: &OsStr) -> io::Result<Box<dyn SourceFile>> {
+        let happens = self.opening.lock().unwrap().take();
+        if let Some(happens) = happens {
+            happens(self);
+        }
         if self.denied.lock().unwrap().contains(name) {
             return Err(io::ErrorKind::PermissionDenied.into());
         }

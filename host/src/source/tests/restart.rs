@@ -125,6 +125,37 @@ fn an_empty_file_that_becomes_a_copy_after_it_was_passed_has_the_rest() {
 }
 
 #[test]
+fn a_store_that_lost_everything_while_the_rest_comes_from_a_copy_gets_all_of_it_from_there() {
+    let dir = Memos::default();
+    dir.make("log.txt", "one\n");
+    let mut reader = Reader::of(dir.clone());
+    reader.drain().acknowledge();
+    dir.append("log.txt", "two\n");
+    dir.copy("log.txt", "log.txt.1");
+    dir.rewrite("log.txt", "three\n");
+    reader.drain().has_read("one\ntwo\nthree\n");
+    reader.text.clear();
+    reader.resume(None).drain().has_read("one\ntwo\nthree\n");
+    reader.lost_nothing();
+}
+
+#[test]
+fn a_deleted_log_that_is_held_keeps_its_place_before_a_file_that_was_rotated_later() {
+    let dir = Memos::default();
+    dir.make("log.txt", "one\n");
+    let mut reader = Reader::of(dir.clone());
+    reader.drain().acknowledge();
+    let stored = reader.progress.clone();
+    dir.rename("log.txt", "log.txt.1");
+    dir.make("log.txt", "two\n");
+    reader.source.refresh().unwrap();
+    dir.delete("log.txt");
+    dir.make("log.txt.2", "three\n");
+    reader.text.clear();
+    reader.resume(stored.as_ref()).drain().has_read("two\nthree\n");
+}
+
+#[test]
 fn a_clock_that_jumped_back_between_two_rotations_hides_no_file() {
     let dir = Memos::default();
     dir.make("log.txt", "one\n");

@@ -310,3 +310,22 @@ fn beyond_the_most_open_files_what_is_deleted_before_its_turn_is_a_gap() {
     fresh.resume(Some(&stored)).drain().has_read(&expected[begin..]);
     fresh.lost_nothing();
 }
+
+#[test]
+fn files_that_are_renamed_in_the_middle_of_a_look_are_put_in_order_when_all_are_there() {
+    let dir = Memos::default();
+    dir.make("log.txt", "one\n");
+    let mut reader = Reader::of(dir.clone());
+    reader.drain().acknowledge();
+    shift(&dir, 0);
+    dir.make("log.txt", "two\n");
+    shift(&dir, 1);
+    dir.make("log.txt", "three\n");
+    // Just after the scan: what was the log and the first rotated file are under other names when they are opened.
+    dir.before_open(|dir| {
+        shift(dir, 2);
+        dir.make("log.txt", "four\n");
+    });
+    reader.drain().has_read("one\ntwo\nthree\nfour\n");
+    reader.lost_nothing();
+}
