@@ -102,6 +102,8 @@ struct File {
     changed: u64,
     named: bool,
     opened: u32,
+    /// The site's operations when it last read of the file: a size alone does not prove what was there.
+    looked_at: u32,
     /// The site's process that has seen it and was given time to open it.
     seen_by: u64,
 }
@@ -332,17 +334,19 @@ impl State {
     fn lose(&mut self, file: usize, from: usize) {
         let lost: Vec<u32> = self.files[file].origin[from..].to_vec();
         let kept = self.named_bytes();
-        lost.into_iter().filter(|byte| !kept[*byte as usize]).for_each(|byte| self.destroy(byte as usize));
+        let looked_at = self.files[file].looked_at;
+        lost.into_iter().filter(|byte| !kept[*byte as usize]).for_each(|byte| self.destroy(byte as usize, looked_at));
     }
 
     fn lose_unnamed(&mut self) {
         let kept = self.named_bytes();
-        (0..kept.len()).filter(|byte| !kept[*byte]).for_each(|byte| self.destroy(byte));
+        (0..kept.len()).filter(|byte| !kept[*byte]).for_each(|byte| self.destroy(byte, u32::MAX));
     }
 
-    fn destroy(&mut self, byte: usize) {
+    /// `looked_at`: when the site last looked at the file.
+    fn destroy(&mut self, byte: usize, looked_at: u32) {
         if self.fates[byte] == Fate::Kept {
-            let unseen = self.written_at[byte] == self.operations;
+            let unseen = self.written_at[byte] >= looked_at.min(self.operations);
             self.fates[byte] = if unseen { Fate::Traceless } else { Fate::Destroyed };
         }
     }
@@ -405,7 +409,8 @@ impl State {
             (std::mem::take(&mut self.files[file].bytes), std::mem::take(&mut self.files[file].origin));
         drop(bytes);
         let kept = self.named_bytes();
-        origin.into_iter().filter(|byte| !kept[*byte as usize]).for_each(|byte| self.destroy(byte as usize));
+        let looked_at = self.files[file].looked_at;
+        origin.into_iter().filter(|byte| !kept[*byte as usize]).for_each(|byte| self.destroy(byte as usize, looked_at));
         self.touch(file);
     }
 
@@ -582,6 +587,7 @@ impl SourceFile for JobFile {
     fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
         let mut state = self.job.lock();
         state.operation();
+        state.files[self.file].looked_at = state.operations;
         let bytes = state.files[self.file].bytes.get(offset as usize..).unwrap_or_default();
         let length = bytes.len().min(buf.len());
         buf[..length].copy_from_slice(&bytes[..length]);

@@ -123,7 +123,7 @@ impl Schedule {
             Scheme::Shifting(_) if text != Text::Lines => Scheme::Shifting(1_000),
             other => other,
         };
-        let destroys = text == Text::Lines;
+        let terms = Terms { destroys: text == Text::Lines, dated: scheme == Scheme::Dated, durability };
         let length = chance.between(4, 40);
         let mut steps = Vec::new();
         for _ in 0..length {
@@ -136,12 +136,12 @@ impl Schedule {
                     chance.below(longest)
                 }
             };
-            let what = happening(&mut chance, &has, destroys);
+            let what = happening(&mut chance, &has, &terms);
             steps.push(Step { after, what });
         }
         steps.push(Step { after: chance.below(500), what: Happening::Stop });
         for _ in 0..chance.below(4) {
-            if let Some(what) = fault(&mut chance, &has) {
+            if let Some(what) = fault(&mut chance, &has, &terms) {
                 steps.push(Step { after: chance.below(300), what });
             }
         }
@@ -149,13 +149,21 @@ impl Schedule {
     }
 }
 
-fn happening(chance: &mut Chance, has: &impl Fn(u64) -> bool, destroys: bool) -> Happening {
+/// What the faults of a run depend on.
+struct Terms {
+    /// Whether the source loses text.
+    destroys: bool,
+    dated: bool,
+    durability: Durability,
+}
+
+fn happening(chance: &mut Chance, has: &impl Fn(u64) -> bool, terms: &Terms) -> Happening {
     if chance.one_in(3)
-        && let Some(fault) = fault(chance, has)
+        && let Some(fault) = fault(chance, has, terms)
     {
         return fault;
     }
-    let act = act(chance, has, destroys);
+    let act = act(chance, has, terms.destroys);
     if has(2) && chance.one_in(4) { Happening::Race(chance.below(30), act) } else { Happening::Job(act) }
 }
 
@@ -191,7 +199,7 @@ fn act(chance: &mut Chance, has: &impl Fn(u64) -> bool, destroys: bool) -> Act {
     }
 }
 
-fn fault(chance: &mut Chance, has: &impl Fn(u64) -> bool) -> Option<Happening> {
+fn fault(chance: &mut Chance, has: &impl Fn(u64) -> bool, terms: &Terms) -> Option<Happening> {
     let class = chance.between(3, 10);
     if !has(class) {
         return None;
@@ -207,15 +215,21 @@ fn fault(chance: &mut Chance, has: &impl Fn(u64) -> bool) -> Option<Happening> {
         5 => Happening::KillSite(down),
         6 => Happening::KillServer(down),
         7 => Happening::KillServerInWrite(chance.below(12), down),
+        // Without flushes a store may lose what it acknowledged; where the source has lost it too, nothing is promised.
+        8 if terms.durability == Durability::Process && terms.destroys => Happening::KillServer(down),
         8 => Happening::PowerLoss(down),
         9 => match chance.below(6) {
             0 | 1 => Happening::Full(chance.below(3_000)),
             2 | 3 => Happening::Room,
             4 => Happening::ReadOnly(chance.one_in(2)),
+            // A file that can't be opened before it is gone is lost.
+            _ if terms.destroys => Happening::Room,
             _ => Happening::Descriptors(chance.one_in(2)),
         },
         _ => match chance.below(2) {
-            0 => Happening::Jump(chance.below(200_000) as i64 - 100_000),
+            // Times are what tells which way numbers run, for who never saw a rotation: they must not run backwards.
+            0 if terms.dated => Happening::Jump(chance.below(200_000) as i64 - 100_000),
+            0 => Happening::Jump(chance.below(100_000) as i64),
             _ => Happening::Swap,
         },
     })

@@ -327,6 +327,9 @@ impl World<'_> {
                 if self.schedule.durability == Durability::Process {
                     self.known = 0;
                     self.frames.clear();
+                    if self.site.is_none() {
+                        self.job.site_ended(0);
+                    }
                     self.oracle.forgive();
                     self.job.acknowledged_was_lost();
                 }
