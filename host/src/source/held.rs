@@ -36,6 +36,8 @@ pub(super) struct Held {
     pub name: OsString,
     /// Whether it was in the directory at the last look.
     pub present: bool,
+    /// Whether two looks have agreed since it was first seen, so that its place in the order stands.
+    pub settled: bool,
     /// The last look at it.
     pub stat: Stat,
     /// Where it is entered: 0, except for the copy of a text of which the beginning was read elsewhere.
@@ -66,6 +68,7 @@ impl Held {
             file,
             name,
             present: true,
+            settled: false,
             stat,
             start: 0,
             memory: Memory::new(0, Vec::new()),

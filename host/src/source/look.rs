@@ -37,17 +37,19 @@ impl LogSource {
     /// Looks at the directory also where it says that no name changed: bytes may have.
     pub(super) fn look(&mut self, stamp: Option<u64>) -> Result<(), SourceError> {
         self.stamp = None;
-        for round in 1..=ROUNDS {
+        let live = self.begin_look();
+        for _ in 0..ROUNDS {
             let scan = self.scan()?;
             let known = self.without_what_changes(&scan);
             if self.looked.as_ref() == Some(&known) {
+                // Now and not at the first look that lacks a file: it may have been renamed while its name was read.
+                self.done.retain(|done| scan.iter().any(|entry| entry.stat.same_file(done)));
                 self.stamp = stamp;
                 return Ok(());
             }
             self.looked = None;
-            if self.take(&scan, false, round == ROUNDS)? {
-                self.looked = Some(self.without_what_changes(&scan));
-            }
+            self.take(&scan, live, false)?;
+            self.looked = Some(self.without_what_changes(&scan));
         }
         tracing::debug!(log = %self.path.display(), "the directory changes at every look; going on with the last");
         Ok(())
@@ -58,8 +60,16 @@ impl LogSource {
         self.done.clear();
         self.stamp = None;
         self.looked = None;
+        let live = self.begin_look();
         let scan = self.scan()?;
-        self.take(&scan, true, true).map(drop)
+        self.take(&scan, live, true)
+    }
+
+    /// Lets the places of all files stand that are held now, and returns the live one.
+    fn begin_look(&mut self) -> Option<Stat> {
+        self.chain.iter_mut().chain(&mut self.strangers).for_each(|held| held.settled = true);
+        let live = self.chain.last().filter(|held| held.is_file() && held.present && held.name == self.family.live());
+        live.map(|held| held.stat)
     }
 
     /// The files of the log in the directory, each once.
@@ -91,22 +101,21 @@ impl LogSource {
         scan.iter().map(|entry| Entry { name: entry.name.clone(), stat: still(entry) }).collect()
     }
 
-    /// Takes what a look showed. `behind`: rotated files that are new to us are from before what is held. False where files
-    /// were renamed meanwhile: their order can't be told then, and those that were opened wait for the next look, unless
-    /// this is the `last`.
-    fn take(&mut self, scan: &[Entry], behind: bool, last: bool) -> Result<bool, SourceError> {
-        let live_stays = self.rename(scan);
+    /// Takes what a look showed. `live` was the live file before; `behind`: rotated files that are new to us are from before
+    /// what is held.
+    fn take(&mut self, scan: &[Entry], live: Option<Stat>, behind: bool) -> Result<(), SourceError> {
+        self.rename(scan);
+        let is_live = |entry: &Entry, stat: Stat| entry.name == self.family.live() && entry.stat.same_file(&stat);
+        let live_stays = live.is_some_and(|stat| scan.iter().any(|entry| is_live(entry, stat)));
         let mut denied = None;
+        // Whose place does not stand yet is placed anew, together with what this look shows: the one before can have been
+        // in the middle of a rotation, and have missed a file or seen one under the name that another has now.
         let mut new = std::mem::take(&mut self.arriving);
-        let mut vanished = false;
+        new.extend(self.chain.extract_if(.., |held| !held.settled));
+        new.extend(self.strangers.extract_if(.., |held| !held.settled));
         for entry in scan {
-            if self
-                .chain
-                .iter()
-                .chain(&self.strangers)
-                .chain(&new)
-                .any(|held| held.is_file() && held.stat.same_file(&entry.stat))
-            {
+            let mut held = self.chain.iter().chain(&self.strangers).chain(&new);
+            if held.any(|held| held.is_file() && held.stat.same_file(&entry.stat)) {
                 continue;
             }
             let done = self.done.iter().position(|done| done.same_file(&entry.stat));
@@ -119,29 +128,23 @@ impl LogSource {
             }
             match self.open_entry(entry, &new) {
                 Ok(Some(held)) if !self.knows(&held, done.is_some())? => new.push(held),
-                Ok(Some(_)) => {}
-                Ok(None) => vanished = true,
+                Ok(_) => {}
                 // The live log can't be passed over; a rotated file can, and is a gap when it is its turn.
                 Err(error @ SourceError::Denied { .. }) if entry.name == self.family.live() => denied = Some(error),
                 Err(SourceError::Denied { .. }) => new.push(Held::new(entry.name.clone(), None, entry.stat)),
-                Err(error) => return Err(error),
+                Err(error) => {
+                    self.arriving = new;
+                    return Err(error);
+                }
             }
-        }
-        self.done.retain(|done| scan.iter().any(|entry| entry.stat.same_file(done)));
-        if vanished && !last {
-            self.arriving = new;
-            return Ok(false);
         }
         let new = self.adopt(new)?;
         self.place(new, live_stays, behind)?;
-        denied.map_or(Ok(true), Err)
+        denied.map_or(Ok(()), Err)
     }
 
-    /// Notes the names that held files have now. Returns whether the live file is still the live one.
-    fn rename(&mut self, scan: &[Entry]) -> bool {
-        let live = self.family.live();
-        let was_live = |held: &Held| held.is_file() && held.present && held.name == live;
-        let before = self.chain.last().is_some_and(was_live);
+    /// Notes the names that held files have now.
+    fn rename(&mut self, scan: &[Entry]) {
         let held = self.chain.iter_mut().chain(&mut self.strangers).chain(&mut self.arriving);
         for held in held.filter(|held| held.is_file()) {
             let entry = scan.iter().find(|entry| entry.stat.same_file(&held.stat));
@@ -150,7 +153,6 @@ impl LogSource {
                 held.name.clone_from(&entry.name);
             }
         }
-        before && self.chain.last().is_some_and(was_live)
     }
 
     /// Opens a file that was seen. None where it is no longer there, or no longer that file; the next look shows why.
@@ -217,7 +219,9 @@ impl LogSource {
         let (mut lives, rotated): (Vec<Held>, Vec<Held>) = new.into_iter().partition(|held| held.name == live);
         let live_file = lives.last().or(self.chain.last().filter(|held| held.name == live && held.present));
         let mut generations = Vec::new();
-        for held in rotated {
+        for mut held in rotated {
+            // An earlier guess about its place.
+            held.gap = None;
             // While the live file stays, rotation can't have put a newer one before it: this is a copy, or none of ours.
             let copy = match (held.file.as_deref(), live_file.and_then(|live| live.file.as_deref())) {
                 _ if live_stays && !behind => true,
@@ -239,7 +243,7 @@ impl LogSource {
         if !behind {
             self.learn_direction(&generations);
         }
-        let (mut generations, guessed) = self.sorted(generations);
+        let (mut generations, guessed) = self.in_order(generations);
         if let Some(first) = generations.first_mut().filter(|_| guessed) {
             let words = format!(
                 "the order of {} and the files beside it can't be told from names and times",
@@ -270,6 +274,20 @@ impl LogSource {
         } else if !new.is_empty() && new.iter().all(|number| *number > newest_held) {
             self.direction = Some(Direction::Upwards);
         }
+    }
+
+    /// The same as [`sorted`](Self::sorted) of files of which some are gone again since an earlier look put them in order:
+    /// their names say nothing beside the names that the others have now, so each stays before the one that it was before.
+    fn in_order(&self, files: Vec<Held>) -> (Vec<Held>, bool) {
+        let seen: Vec<Stat> = files.iter().map(|held| held.stat).collect();
+        let (present, gone): (Vec<Held>, Vec<Held>) = files.into_iter().partition(|held| held.present);
+        let (mut sorted, guessed) = self.sorted(present);
+        for held in gone.into_iter().rev() {
+            let later = seen.iter().skip_while(|stat| !stat.same_file(&held.stat)).skip(1);
+            let place = later.filter_map(|stat| sorted.iter().position(|other| other.stat.same_file(stat))).min();
+            sorted.insert(place.unwrap_or(sorted.len()), held);
+        }
+        (sorted, guessed)
     }
 
     /// Files in the order in which they were written, and whether that is a guess.

@@ -46,6 +46,9 @@ type Between = Vec<Happens>;
 
 type Happens = Box<dyn FnOnce(&Memos) + Send>;
 
+/// What happens in the middle of a scan, and the name that it has looked at before that.
+type Happening = (OsString, Happens);
+
 /// A directory in memory. Clones are the same directory. An inode is used again as soon as a test says so.
 #[derive(Clone, Default)]
 pub(super) struct Memos {
@@ -53,6 +56,8 @@ pub(super) struct Memos {
     denied: Arc<Mutex<BTreeSet<OsString>>>,
     between: Arc<Mutex<Between>>,
     opening: Arc<Mutex<Option<Happens>>>,
+    passed_over: Arc<Mutex<Option<OsString>>>,
+    within: Arc<Mutex<Option<Happening>>>,
     clock: Arc<Mutex<u64>>,
 }
 
@@ -107,6 +112,16 @@ impl Memos {
         };
     }
 
+    /// The next scan passes a name over, as one does while whose names are read the file is renamed.
+    pub fn pass_over(&self, name: &str) {
+        *self.passed_over.lock().unwrap() = Some(name.into());
+    }
+
+    /// Something that happens in the middle of the next scan: when it has looked at this name, and at no other yet.
+    pub fn within_scan(&self, seen: &str, happens: impl FnOnce(&Memos) + Send + 'static) {
+        *self.within.lock().unwrap() = Some((seen.into(), Box::new(happens)));
+    }
+
     /// Sets the time of its last change.
     pub fn touch(&self, name: &str, modified_ns: u64) {
         self.file(name).content.lock().unwrap().1.modified_ns = modified_ns;
@@ -152,9 +167,17 @@ impl Directory for Memos {
         if let Some(happens) = happens {
             happens(self);
         }
+        let within = self.within.lock().unwrap().take();
+        let mut seen = None;
+        if let Some((name, happens)) = within {
+            seen = Some(Entry { stat: self.files.lock().unwrap()[&name].stat()?, name });
+            happens(self);
+        }
         let files = self.files.lock().unwrap();
-        let entries = files.iter().filter(|(name, _)| wanted(name));
-        entries.map(|(name, file)| Ok(Entry { name: name.clone(), stat: file.stat()? })).collect()
+        let passed_over = self.passed_over.lock().unwrap().take().or(seen.as_ref().map(|entry| entry.name.clone()));
+        let entries = files.iter().filter(|(name, _)| wanted(name) && Some(*name) != passed_over.as_ref());
+        let entries = entries.map(|(name, file)| Ok(Entry { name: name.clone(), stat: file.stat()? }));
+        seen.into_iter().map(Ok).chain(entries).collect()
     }
 
     fn open(&self, name: &OsStr) -> io::Result<Box<dyn SourceFile>> {

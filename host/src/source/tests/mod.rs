@@ -2,6 +2,7 @@
 
 mod chance;
 mod cut;
+mod looks;
 mod real;
 mod restart;
 mod rotation;
