@@ -2,3 +2,4 @@
 //! test shows. One test program, whose tests run side by side.
 
 mod killed;
+mod rotated;
