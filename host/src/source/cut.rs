@@ -37,10 +37,13 @@ impl LogSource {
                     follow.push(stranger);
                 }
                 // Cut more than once since the last look: what lies between was copied whole.
-                _ if self.is_generation(index, &stranger, &next)? => follow.push(stranger),
+                _ if !stranger.is_from_before() && self.is_generation(index, &stranger, &next)? => {
+                    follow.push(stranger);
+                }
                 _ => self.strangers.push(stranger),
             }
         }
+        self.note_from_before(&next)?;
         if copy.is_none() {
             let words = match lost {
                 Some(_) => format!("{} was cut before it had been read to its end", self.named(&next)),
@@ -66,7 +69,10 @@ impl LogSource {
         let mut missed = Vec::new();
         let mut whole = false;
         for stranger in self.take_strangers()? {
-            if self.is_generation(index, &stranger, &self.chain[index])? && !self.was_read_before(index, &stranger)? {
+            if !stranger.is_from_before()
+                && self.is_generation(index, &stranger, &self.chain[index])?
+                && !self.was_read_before(index, &stranger)?
+            {
                 whole = whole || self.chain[index].was(&stranger, &self.key).map_err(|error| self.io(error))?;
                 missed.push(stranger);
             } else {
@@ -80,6 +86,21 @@ impl LogSource {
         let any = !missed.is_empty();
         self.chain.splice(index..index, missed);
         Ok(any)
+    }
+
+    /// Notes that what is aside now is from before the `next` text, unless it is a copy of that. A copy that was made while
+    /// the log was read is as a rule shorter than what was read, so its end tells nothing later.
+    fn note_from_before(&mut self, next: &Held) -> Result<(), SourceError> {
+        for stranger in &mut self.strangers {
+            let of_the_next = match (stranger.file.as_deref(), next.file.as_deref()) {
+                (Some(file), Some(next)) => is_prefix(file, stranger.stat.size, next),
+                _ => Ok(false),
+            };
+            if !of_the_next.map_err(|error| SourceError::io(&self.path, error))? {
+                stranger.from_before = Some(stranger.stat);
+            }
+        }
+        Ok(())
     }
 
     /// The files that were put aside, as they are now, in their order.

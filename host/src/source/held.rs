@@ -38,6 +38,8 @@ pub(super) struct Held {
     pub present: bool,
     /// Whether two looks have agreed since it was first seen, so that its place in the order stands.
     pub settled: bool,
+    /// For a file beside the log: what it was when the live text began, and so is from before that.
+    pub from_before: Option<Stat>,
     /// The last look at it.
     pub stat: Stat,
     /// Where it is entered: 0, except for the copy of a text of which the beginning was read elsewhere.
@@ -69,6 +71,7 @@ impl Held {
             name,
             present: true,
             settled: false,
+            from_before: None,
             stat,
             start: 0,
             memory: Memory::new(0, Vec::new()),
@@ -91,6 +94,12 @@ impl Held {
     /// Whether it stands for a file of the directory; the memory of a cut text does not.
     pub fn is_file(&self) -> bool {
         self.text != Text::Over
+    }
+
+    /// Whether it is from before the live text, and was not written over since.
+    pub fn is_from_before(&self) -> bool {
+        let same = |before: Stat| (before.size, before.modified_ns) == (self.stat.size, self.stat.modified_ns);
+        self.from_before.is_some_and(same)
     }
 
     /// Whether its place in the order is a guess.

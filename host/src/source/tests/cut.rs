@@ -151,6 +151,29 @@ fn a_copy_that_ends_before_the_offset_is_a_gap() {
 }
 
 #[test]
+fn copies_that_end_before_the_offset_are_not_read_at_a_later_cut() {
+    let dir = Memos::default();
+    dir.make("log.txt", "one\n");
+    let mut reader = Reader::of(dir.clone());
+    let mut all = String::new();
+    for (rotation, text) in ["two\n", "three\n", "four\n", "five\n"].into_iter().enumerate() {
+        reader.drain();
+        for number in (1..=rotation).rev() {
+            dir.rename(&format!("log.txt.{number}"), &format!("log.txt.{}", number + 1));
+        }
+        dir.copy("log.txt", "log.txt.1");
+        dir.append("log.txt", "read, and not in the copy\n");
+        reader.drain().acknowledge();
+        all = String::from_utf8(reader.text.clone()).unwrap();
+        dir.rewrite("log.txt", text);
+        reader.drain().acknowledge().has_read(&format!("{all}{text}"));
+    }
+    reader.drain().acknowledge().has_read(&format!("{all}five\n"));
+    assert_eq!(reader.gaps.len(), 4, "{:?}", reader.gaps);
+    assert!(reader.gaps.iter().all(|gap| gap.reason() == GapReason::Truncated && gap.lost.is_none()));
+}
+
+#[test]
 fn what_was_read_and_not_stored_is_there_after_the_log_was_cut() {
     let dir = Memos::default();
     dir.make("log.txt", "one\n");
