@@ -10,6 +10,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::component_test::{self, Tools};
 use crate::componentize;
+use crate::logrotate;
 use crate::process::{cargo, run_here, shown, succeeded};
 
 /// Runs the demo. Unoptimised, as the usage says: compiling is what a newcomer waits for.
@@ -43,6 +44,9 @@ pub fn test(root: &Path, arguments: &[OsString]) -> Result<()> {
             tests.env(componentize::VARIABLE, folder);
         }
         Err(error) => skipped.push(format!("skipped: the tests of policies in Python: {error:#}")),
+    }
+    if let Err(error) = logrotate::install() {
+        skipped.push(format!("skipped: the tests of a log that logrotate rotates: {error:#}"));
     }
     let name = shown(&tests);
     println!("running: {name}");

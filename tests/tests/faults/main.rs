@@ -2,4 +2,8 @@
 //! test shows. One test program, whose tests run side by side.
 
 mod killed;
+mod logrotate;
 mod rotated;
+
+/// Bytes of one line that a job writes.
+const LINE: usize = 80;
