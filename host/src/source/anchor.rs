@@ -77,6 +77,13 @@ impl AnchorKey {
         let here = self.position_in(file, Stat::default(), position.offset)?;
         Ok(here.is_some_and(|here| same(&here, position)))
     }
+
+    /// Whether the file begins as the one did that the position was taken in, as far as a whole anchor tells: a shorter one
+    /// fits too many files.
+    pub(super) fn begins(&self, file: &dyn SourceFile, position: &wire::Position) -> io::Result<bool> {
+        let mut head = [0; SPAN];
+        Ok(read_full(file, &mut head, 0)? == SPAN && position.head == Some(self.anchor(0, &head)))
+    }
 }
 
 impl fmt::Debug for AnchorKey {

@@ -259,7 +259,7 @@ impl LogSource {
         }
         let mut rest = Vec::new();
         for held in std::mem::take(&mut self.chain) {
-            if held.name != self.family.live() && self.was_read(&held)? {
+            if held.name != self.family.live() && (self.was_read(&held)? || self.is_read_copy(&held, at)?) {
                 self.done.push(held.stat);
                 known = true;
             } else {
@@ -282,6 +282,18 @@ impl LogSource {
         );
         self.owed = Some(gap(GapReason::Deleted, None, words));
         self.enter_from(0)
+    }
+
+    /// Whether a file is a copy that ends before what was read of its text. As a rule the site is ahead of who copies and
+    /// cuts, and the cut came while nobody watched.
+    fn is_read_copy(&self, held: &Held, at: &Position) -> Result<bool, SourceError> {
+        let Some(file) = held.file.as_deref() else { return Ok(false) };
+        for read in self.consumed.iter().chain([at]).filter(|read| held.stat.size < read.offset) {
+            if self.key.begins(file, read).map_err(|error| self.io(error))? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Whether a file was read to its end before, by its text.

@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use fedtail_tests::{Job, Place, Process, Server, append, line, oracle, stream};
+use fedtail_tests::{Job, Place, Process, Server, append, line, oracle, seeded, stream};
 
 const LINES_PER_SECOND: usize = 20_000;
 
@@ -83,15 +83,37 @@ fn renamed(place: &Place, logrotate: &Logrotate) {
 /// or in the log, arrives, in order and once; what does not arrive is nowhere, and is told if the site had seen it.
 #[test]
 fn copied_and_cut_by_logrotate_arrives_as_far_as_it_is_kept() {
+    copied_and_cut(|_, _| false);
+}
+
+/// The same with the site killed shortly before some of the rotations, and started again after them.
+#[test]
+fn copied_and_cut_by_logrotate_while_the_site_is_away_arrives_as_far_as_it_is_kept() {
+    let (mut chance, _) = seeded();
+    copied_and_cut(move |job, rotation| {
+        job.writes(chance.usize(1..2000));
+        rotation % 2 == 1
+    });
+}
+
+/// `away` tells before each rotation whether the site is killed now.
+fn copied_and_cut(mut away: impl FnMut(&Job, usize) -> bool) {
     let place = Place::new();
     let directives = "rotate 50\nnodateext\ncopytruncate\nnocompress\nmissingok";
     let Some(logrotate) = Logrotate::find(&place, directives) else { return };
     let server = Server::without_tls(&place, &[]);
     let job = Job::start(place.path("log.txt"), LINES_PER_SECOND);
-    let site = stream(&server.target(&place, "site-1"), "job-1", &[], &job.log);
-    for _ in 0..ROTATIONS {
+    let start = || stream(&server.target(&place, "site-1"), "job-1", &[], &place.path("log.txt"));
+    let mut site = start();
+    for rotation in 0..ROTATIONS {
         job.writes(LINES_PER_SECOND / 2);
-        logrotate.rotate();
+        if away(&job, rotation) {
+            site.kill();
+            logrotate.rotate();
+            site = start();
+        } else {
+            logrotate.rotate();
+        }
     }
     job.writes(LINES_PER_SECOND / 2);
     let written = job.ends();

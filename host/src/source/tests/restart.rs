@@ -333,3 +333,20 @@ fn a_reconnect_goes_on_in_memory_without_a_file_twice() {
     reader.resume(stored.as_ref()).drain().has_read("two\nthree\n");
     reader.lost_nothing();
 }
+
+#[test]
+fn a_copy_that_ends_before_the_offset_is_not_read_again_by_a_new_process() {
+    let line = |number: u32| format!("a line of a log of some length, number {number}\n");
+    let text: String = (0..300).map(line).collect();
+    let dir = Memos::default();
+    dir.make("log.txt", &text);
+    let mut reader = Reader::of(dir.clone());
+    reader.drain();
+    dir.copy("log.txt", "log.txt.1");
+    dir.append("log.txt", "read, and not in the copy\n");
+    reader.drain();
+    dir.rewrite("log.txt", "three\n");
+    let mut again = Reader::of(dir.clone());
+    again.resume(reader.progress.as_ref()).drain().has_read("three\n");
+    again.lost(GapReason::Deleted, None, "log.txt");
+}
