@@ -3,6 +3,11 @@
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// What a slow connection passes at a time, and how long it takes for it.
+const SLOW_PIECE: usize = 700;
+const SLOW_PAUSE: Duration = Duration::from_millis(2);
 
 /// Passes connections on to a server until it is told not to.
 pub struct Relay {
@@ -23,6 +28,8 @@ struct State {
     stalled: bool,
     /// Connections with a lower number stay silent for ever.
     stranded: usize,
+    /// Passes little at a time.
+    slow: bool,
     live: Vec<[TcpStream; 2]>,
     connections: usize,
 }
@@ -76,11 +83,31 @@ impl Relay {
         state.stranded = state.connections;
     }
 
+    /// Lets go of the bytes that [`strand`](Self::strand) holds back: they arrive late, of connections that are given up.
+    pub fn release(&self) {
+        self.shared.lock().stranded = 0;
+        self.shared.changed.notify_all();
+    }
+
+    /// Closes what goes to the server, of all connections, and leaves open what comes from it.
+    pub fn half_close(&self) {
+        for [_, server] in &self.shared.lock().live {
+            // One that is closed already needs no more.
+            let _ = server.shutdown(Shutdown::Write);
+        }
+    }
+
+    /// Passes some hundred kilobytes a second, in small pieces, until [`heal`](Self::heal).
+    pub fn slow_down(&self) {
+        self.shared.lock().slow = true;
+    }
+
     /// Works again, to this server.
     pub fn heal(&self, target: SocketAddr) {
         let mut state = self.shared.lock();
         state.target = Some(target);
         state.stalled = false;
+        state.slow = false;
         self.shared.changed.notify_all();
     }
 
@@ -135,8 +162,17 @@ fn pump(shared: Arc<Shared>, number: usize, mut from: TcpStream, mut to: TcpStre
         while let Ok(read @ 1..) = from.read(&mut buffer) {
             let state = shared.lock();
             let held_back = |state: &mut State| state.stalled || number <= state.stranded;
-            drop(shared.changed.wait_while(state, held_back).unwrap_or_else(PoisonError::into_inner));
-            if to.write_all(&buffer[..read]).is_err() {
+            let state = shared.changed.wait_while(state, held_back).unwrap_or_else(PoisonError::into_inner);
+            let slow = state.slow;
+            drop(state);
+            let sent = match slow {
+                false => to.write_all(&buffer[..read]),
+                true => buffer[..read].chunks(SLOW_PIECE).try_for_each(|piece| {
+                    std::thread::sleep(SLOW_PAUSE);
+                    to.write_all(piece)
+                }),
+            };
+            if sent.is_err() {
                 break;
             }
         }
