@@ -27,6 +27,9 @@ const TRY_AGAIN: u64 = 500 * MS;
 /// Logs that were open when a server before this one ended, with their epochs.
 type LeftBehind = Vec<(LogKey, Arc<StoredLog>, u64)>;
 
+/// How long an opening does not know that another one has taken over: as long as a slow turn of it takes.
+const TAKES_OVER: u64 = 200 * MS;
+
 /// One opening.
 struct Task {
     telling: Telling,
@@ -50,6 +53,8 @@ pub(super) struct Server {
     left_behind: Option<(u64, LeftBehind)>,
     ended: Arc<Mutex<Vec<Ended>>>,
     last: Option<LogState>,
+    /// When openings learn that others have taken over.
+    take_over_at: Option<u64>,
 }
 
 impl Server {
@@ -85,6 +90,7 @@ impl Server {
             left_behind: Some((close_at, left)),
             ended,
             last: None,
+            take_over_at: None,
         })
     }
 
@@ -106,7 +112,8 @@ impl Server {
     /// When to call [`tick`](Self::tick).
     pub fn wake_at(&self) -> u64 {
         let left = self.left_behind.as_ref().map_or(u64::MAX, |(at, _)| *at);
-        self.tasks.iter().map(|task| task.wake_at).min().unwrap_or(u64::MAX).min(left)
+        let take_over = self.take_over_at.unwrap_or(u64::MAX);
+        self.tasks.iter().map(|task| task.wake_at).min().unwrap_or(u64::MAX).min(left).min(take_over)
     }
 
     /// Takes the frames that came over a connection at one moment.
@@ -157,7 +164,8 @@ impl Server {
                 let wake_at = receiving.wake_at();
                 let task = Task { telling, receiving: Some(receiving), takeover, connection, wake_at };
                 self.tasks.push(task);
-                self.take_over(answers);
+                // As in a real server, the older one learns of it a moment later: until then the store has to refuse it.
+                self.take_over_at = Some(self.time.now() + TAKES_OVER);
             }
             Err(refused) => {
                 let refused = wire::Refused { reason: refused.words, retry_after_ns: refused.retry_after };
@@ -196,6 +204,9 @@ impl Server {
     pub fn tick(&mut self) -> Answers {
         let mut answers = Answers::new();
         let now = self.time.now();
+        if self.take_over_at.take_if(|at| *at <= now).is_some() {
+            self.take_over(&mut answers);
+        }
         let due: Vec<u64> =
             self.tasks.iter().filter(|task| task.wake_at <= now).map(|task| task.telling.epoch).collect();
         for epoch in due {

@@ -604,6 +604,11 @@ impl World<'_> {
             oracle.stored(&data, &outcome.gaps, written, fates)?;
             oracle.over(complete, &outcome.gaps, written, fates)
         })?;
+        if let Some(state) = self.server.as_ref().and_then(Server::state)
+            && state.end.is_none()
+        {
+            return Err("an end was told that is not recorded".into());
+        }
         self.count_ends();
         match self.ends {
             1 => Ok(()),

@@ -103,7 +103,8 @@ impl LogSource {
         Ok(())
     }
 
-    /// The files that were put aside, as they are now, in their order.
+    /// The files that were put aside, as they are now, in their order: first those that are no longer in the directory, since
+    /// rotation deletes the oldest.
     fn take_strangers(&mut self) -> Result<Vec<Held>, SourceError> {
         let mut strangers = std::mem::take(&mut self.strangers);
         for index in 0..strangers.len() {
@@ -126,7 +127,10 @@ impl LogSource {
             // A copy that was being made when it was seen has become longer.
             stranger.look().map_err(|error| self.io(error))?;
         }
-        Ok(self.sorted(strangers).0)
+        let (there, mut gone): (Vec<Held>, Vec<Held>) = strangers.into_iter().partition(|stranger| stranger.present);
+        gone.sort_by_key(|stranger| stranger.stat.modified_ns);
+        gone.extend(self.sorted(there).0);
+        Ok(gone)
     }
 
     /// Whether a file is a copy of one that comes before the one at `index`.

@@ -170,7 +170,7 @@ impl LogSource {
         let Some(last) = number(&self.chain[index]) else { return Ok(()) };
         let mut newer = Vec::new();
         for (at, held) in self.chain.iter().enumerate() {
-            if at != index && !self.was_read(held)? {
+            if at != index && held.end() == 0 && !self.was_read(held)? {
                 newer.extend(number(held));
             }
         }

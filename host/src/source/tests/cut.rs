@@ -204,3 +204,20 @@ fn an_unrelated_file_in_the_logs_place_comes_after_it() {
     reader.drain().has_read("one\ntwo\nunrelated\n");
     reader.lost_nothing();
 }
+
+#[test]
+fn a_copy_that_rotation_deleted_comes_before_those_that_are_there() {
+    let dir = Memos::default();
+    dir.make("log.txt", "one\n");
+    let mut reader = Reader::of(dir.clone());
+    reader.source.refresh().unwrap();
+    dir.copy("log.txt", "log.txt.1");
+    dir.rewrite("log.txt", "");
+    reader.source.refresh().unwrap();
+    dir.append("log.txt", "two\n");
+    dir.delete("log.txt.1");
+    dir.copy("log.txt", "log.txt.2");
+    dir.rewrite("log.txt", "three\n");
+    reader.drain().has_read("one\ntwo\nthree\n");
+    reader.lost_nothing();
+}

@@ -156,6 +156,22 @@ fn a_deleted_log_that_is_held_keeps_its_place_before_a_file_that_was_rotated_lat
 }
 
 #[test]
+fn what_was_read_and_not_acknowledged_says_nothing_of_the_way_that_numbers_run() {
+    let dir = Memos::default();
+    dir.make("log.txt.1", "one\n");
+    dir.make("log.txt", "two\n");
+    let mut reader = Reader::of(dir.clone());
+    reader.drain();
+    dir.rename("log.txt", "log.txt.2");
+    dir.make("log.txt", "three\n");
+    reader.drain();
+    let stored = reader.progress.clone();
+    dir.rename("log.txt", "log.txt.3");
+    reader.text.clear();
+    reader.resume(stored.as_ref()).drain().has_read("");
+}
+
+#[test]
 fn a_clock_that_jumped_back_between_two_rotations_hides_no_file() {
     let dir = Memos::default();
     dir.make("log.txt", "one\n");
