@@ -52,6 +52,7 @@ impl Driver {
             if waited {
                 // It missed what happened while it was to be replaced.
                 self.step(Wake::Changed);
+                self.tell_stop();
             }
         } else if matches!(self.seat, Seat::Free(_)) {
             self.swapped(policy, Duration::ZERO);
