@@ -43,6 +43,7 @@
 #![deny(unsafe_code)]
 
 pub mod audit;
+mod broken;
 pub mod clock;
 pub mod identity;
 pub mod names;

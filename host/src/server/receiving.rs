@@ -10,6 +10,7 @@ use bytes::Bytes;
 use tracing::warn;
 
 use super::turnover::Successor;
+use crate::broken::{Rule, is_broken};
 use crate::clock::Clock;
 use crate::policy::{Fault, ReceiverInstance, ReceiverNext, ReceiverWake, Refusal, Verdict, limits};
 use crate::store::{Batch, CommitError, LogState, StoreError, StoredLog};
@@ -321,6 +322,10 @@ impl Receiving {
                 out.push(Output::Ack { seq, bytes: batch.received });
                 true
             }
+            Err(_) if is_broken(Rule::FullIsNotStored) => {
+                out.push(Output::Ack { seq, bytes: batch.received });
+                true
+            }
             Err(error) => {
                 self.failed(error, out, |this| this.batch = Some((batch, seq)));
                 false
@@ -363,6 +368,11 @@ impl Receiving {
             None => (EndKind::Incomplete, String::new()),
         };
         let recorded = wire::RecordedEnd { kind: kind.into(), reason: reason.clone() };
+        if is_broken(Rule::EndIsRecorded) {
+            self.over = true;
+            out.push(Output::Ended(kind, reason));
+            return;
+        }
         match self.log.end(self.epoch, recorded, end.gaps.clone()) {
             Ok(_) => {
                 self.moves_again(out);

@@ -13,6 +13,8 @@ mod policies;
 mod schedule;
 mod server;
 mod shrink;
+#[cfg(test)]
+mod tests;
 mod time;
 mod world;
 

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use bytes::{Bytes, BytesMut};
 
 use super::guardian::Passed;
+use crate::broken::{Rule, is_broken};
 use crate::clock::Clock;
 use crate::policy::{Digest, SendError, Source, SourceFault, StreamerHost, Successor, Time, limits};
 use crate::source::{self, FileRef, LogSource, SourceError, Stat};
@@ -287,6 +288,9 @@ impl Core {
             self.frame(opening, payload, progress, gaps.unwrap_or_default());
         }
         self.in_flight.push_back(InFlight { seq: self.seq, length, file, reached, end: self.base, at });
+        if is_broken(Rule::HoldUntilAcknowledged) {
+            self.source.acknowledged(file, reached);
+        }
         self.unacknowledged += length;
         self.queued += length;
         self.current = Some((file, reached));

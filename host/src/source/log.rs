@@ -12,6 +12,7 @@ use super::gap::{gap, join};
 use super::held::{Held, Text};
 use super::siblings::{Direction, Family};
 use super::{AnchorKey, FileRef, Found, Next};
+use crate::broken::{Rule, is_broken};
 use crate::wire::{Gap, GapReason, Position, Progress};
 
 /// How many files that were read to their end are named in a progress: enough for what rotation keeps as a rule. Older ones
@@ -137,7 +138,7 @@ impl LogSource {
                 self.chain[index].go_on();
                 return Ok(self.again(index, gap(GapReason::Truncated, Some(lost), words)));
             }
-            Text::Whole if size > self.chain[index].end() => {
+            Text::Whole if size > self.chain[index].end() && !is_broken(Rule::DrainBeforeMovingOn) => {
                 return Ok(if moved || index + 1 < self.chain.len() { Next::Unread } else { Next::NoneYet });
             }
             Text::Whole => {}

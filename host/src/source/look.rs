@@ -9,6 +9,7 @@ use super::gap::gap;
 use super::held::Held;
 use super::log::LogSource;
 use super::siblings::{Dated, Direction, Mark, order};
+use crate::broken::{Rule, is_broken};
 use crate::wire::GapReason;
 
 /// How often a directory is looked at before a look is taken for good though it changes all the time; the next event or poll
@@ -215,6 +216,7 @@ impl LogSource {
 
     /// Puts new files into the chain, in their order, or aside where they are no part of the log.
     fn place(&mut self, new: Vec<Held>, live_stays: bool, behind: bool) -> Result<(), SourceError> {
+        let live_stays = live_stays && !is_broken(Rule::CopyIsNoSuccessor);
         let live = self.family.live();
         let (mut lives, rotated): (Vec<Held>, Vec<Held>) = new.into_iter().partition(|held| held.name == live);
         let live_file = lives.last().or(self.chain.last().filter(|held| held.name == live && held.present));

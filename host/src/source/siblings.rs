@@ -9,6 +9,8 @@ use std::cmp::Ordering;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 
+use crate::broken::{Rule, is_broken};
+
 /// Endings of names that are never rotated files that can be read.
 const NEVER: [&[u8]; 7] = [b".gz", b".xz", b".zst", b".bz2", b".swp", b".tmp", b"~"];
 
@@ -132,6 +134,9 @@ pub(super) fn order(files: &[Dated], known: Option<Direction>) -> (Vec<usize>, b
             _ => by_time,
         }
     });
+    if is_broken(Rule::OrderOfRotatedFiles) {
+        sorted[..rotated.len()].reverse();
+    }
     let told = rotated.len() < 2 || one_scheme && (dates > 0 || direction.is_some());
     (sorted, !told)
 }
