@@ -1,5 +1,7 @@
 //! Finding the place that the server has stored.
 
+use std::cmp::Ordering;
+
 use super::anchor::{is_prefix, same};
 use super::error::SourceError;
 use super::gap::{gap, join};
@@ -48,7 +50,7 @@ impl LogSource {
             place = self.find_unopened(at)?;
         }
         if let Some(index) = place {
-            self.settle_order(index)?;
+            self.settle_order(index, at)?;
             place = self.find(at)?;
         }
         match place {
@@ -158,7 +160,7 @@ impl LogSource {
 
     /// Tells the order of rotated files by the file that the server has last: whatever is not among those that were read
     /// is newer than it, also where the times of the files say otherwise, since a clock can jump.
-    fn settle_order(&mut self, index: usize) -> Result<(), SourceError> {
+    fn settle_order(&mut self, index: usize, reached: &Position) -> Result<(), SourceError> {
         let all_are_named = self.consumed.len() < MOST_CONSUMED;
         if self.direction.is_some() || !all_are_named && !self.chain.iter().any(|held| held.guessed()) {
             return Ok(());
@@ -170,7 +172,7 @@ impl LogSource {
         let Some(last) = number(&self.chain[index]) else { return Ok(()) };
         let mut newer = Vec::new();
         for (at, held) in self.chain.iter().enumerate() {
-            if at != index && held.end() == 0 && !self.was_read(held)? {
+            if at != index && held.end() == 0 && !self.was_read(held, reached)? {
                 newer.extend(number(held));
             }
         }
@@ -182,7 +184,8 @@ impl LogSource {
         // Where the order agrees it stands: it also knows of files whose names are gone.
         let mut before = false;
         for held in &self.chain[..index] {
-            before = before || number(held).is_some_and(|number| newer.contains(&number)) && !self.was_read(held)?;
+            before = before
+                || number(held).is_some_and(|number| newer.contains(&number)) && !self.was_read(held, reached)?;
         }
         if !before && !self.chain.iter().any(|held| held.guessed()) {
             return Ok(());
@@ -259,7 +262,7 @@ impl LogSource {
         }
         let mut rest = Vec::new();
         for held in std::mem::take(&mut self.chain) {
-            if held.name != self.family.live() && (self.was_read(&held)? || self.is_read_copy(&held, at)?) {
+            if held.name != self.family.live() && self.was_read(&held, at)? {
                 self.done.push(held.stat);
                 known = true;
             } else {
@@ -284,22 +287,17 @@ impl LogSource {
         self.enter_from(0)
     }
 
-    /// Whether a file is a copy that ends before what was read of its text. As a rule the site is ahead of who copies and
-    /// cuts, and the cut came while nobody watched.
-    fn is_read_copy(&self, held: &Held, at: &Position) -> Result<bool, SourceError> {
+    /// Whether a file was read to its end before `reached` was, by its text; or is a copy that ends before what was read of
+    /// its text: as a rule the site is ahead of who copies and cuts.
+    fn was_read(&self, held: &Held, reached: &Position) -> Result<bool, SourceError> {
         let Some(file) = held.file.as_deref() else { return Ok(false) };
-        for read in self.consumed.iter().chain([at]).filter(|read| held.stat.size < read.offset) {
-            if self.key.begins(file, read).map_err(|error| self.io(error))? {
-                return Ok(true);
-            }
-        }
-        Ok(false)
-    }
-
-    /// Whether a file was read to its end before, by its text.
-    fn was_read(&self, held: &Held) -> Result<bool, SourceError> {
-        for read in self.consumed.iter().filter(|read| read.offset == held.stat.size) {
-            if held.matches(&self.key, read).map_err(|error| self.io(error))? {
+        for read in self.consumed.iter().chain([reached]) {
+            let was = match held.stat.size.cmp(&read.offset) {
+                Ordering::Less => self.key.begins(file, read),
+                Ordering::Equal => held.matches(&self.key, read),
+                Ordering::Greater => Ok(false),
+            };
+            if was.map_err(|error| self.io(error))? {
                 return Ok(true);
             }
         }

@@ -366,3 +366,26 @@ fn a_copy_that_ends_before_the_offset_is_not_read_again_by_a_new_process() {
     again.resume(reader.progress.as_ref()).drain().has_read("three\n");
     again.lost(GapReason::Deleted, None, "log.txt");
 }
+
+#[test]
+fn an_older_copy_that_ends_before_what_was_read_says_nothing_of_the_way_that_numbers_run() {
+    let text = |of: &str| -> String { (0..300).map(|number| format!("a line of {of}, number {number}\n")).collect() };
+    let dir = Memos::default();
+    dir.make("log.txt", &text("the first text"));
+    let mut reader = Reader::of(dir.clone());
+    reader.drain();
+    // Copied and cut while the site was ahead.
+    dir.copy("log.txt", "log.txt.1");
+    dir.append("log.txt", "read, and not in the copy\n");
+    reader.drain();
+    dir.rewrite("log.txt", &text("the second text"));
+    reader.text.clear();
+    reader.drain().has_read(&text("the second text"));
+    // Once more while it is away.
+    dir.rename("log.txt.1", "log.txt.2");
+    dir.append("log.txt", "the rest\n");
+    dir.copy("log.txt", "log.txt.1");
+    dir.rewrite("log.txt", "the third text\n");
+    let mut again = Reader::of(dir.clone());
+    again.resume(reader.progress.as_ref()).drain().has_read("the rest\nthe third text\n");
+}
