@@ -19,6 +19,7 @@ mod relay;
 mod seed;
 mod server;
 mod site;
+mod tmpfs;
 
 use std::time::Duration;
 
@@ -26,13 +27,14 @@ pub use address::unused_address;
 pub use files::{Place, append, contents, eventually_holds, listing};
 pub use job::{Job, line, lines};
 pub use process::{Exit, Process, Signal};
-pub use program::{fedtail, fedtail_with_file_limit, raise_file_limit};
+pub use program::{fedtail, fedtail_with_file_limit, limit_descriptors, raise_file_limit};
 pub use project::{Kit, Project, foreign_project, project};
 pub use raw::Raw;
 pub use relay::Relay;
 pub use seed::seeded;
 pub use server::Server;
 pub use site::{Target, run, stream};
+pub use tmpfs::Tmpfs;
 
 /// The longest that anything is waited for: far more than a loaded machine needs, so that only what never comes fails.
 pub const PATIENCE: Duration = Duration::from_secs(40);

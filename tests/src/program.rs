@@ -80,6 +80,16 @@ pub fn raise_file_limit(process: &Process) {
     prlimit(Some(process.pid()), Resource::Fsize, unlimited).unwrap_or_else(|e| panic!("the limit stays: {e}"));
 }
 
+/// Lets a process have `more` descriptors than it has open now; none: as many as it may.
+pub fn limit_descriptors(process: &Process, more: Option<u64>) {
+    let pid = process.pid().as_raw_nonzero();
+    let open = std::fs::read_dir(format!("/proc/{pid}/fd")).unwrap_or_else(|e| panic!("process {pid}: {e}")).count();
+    let maximum = rustix::process::getrlimit(Resource::Nofile).maximum;
+    let current = more.map(|more| open as u64 + more).or(maximum);
+    let set = prlimit(Some(process.pid()), Resource::Nofile, Rlimit { current, maximum });
+    set.unwrap_or_else(|e| panic!("the limit of descriptors stays: {e}"));
+}
+
 fn prepared<A: AsRef<std::ffi::OsStr>>(mut command: Command, arguments: impl IntoIterator<Item = A>) -> Command {
     let (target, _) = built_in();
     command.args(arguments).env("XDG_CACHE_HOME", target.join("tmp")).env_remove("RUST_LOG");
