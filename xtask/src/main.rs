@@ -7,10 +7,10 @@
 mod apt;
 mod component_test;
 mod componentize;
-mod logrotate;
 mod process;
 mod run;
 mod setup;
+mod tools;
 
 use std::env;
 use std::ffi::OsString;
@@ -28,8 +28,8 @@ Commands, each of which installs first what this machine lacks, as `setup` does:
          demo keeps the pace of its recorded logs either way.
   test   Run all tests, also those in the documentation, and sum them up. Arguments go to `cargo test`; without any,
          a run in which no test passed is a failure. The tests of policies in Python need componentize-py, which is
-         installed from PyPI below target/, and those of logrotate Debian's package; where that can't be, it says that it
-         skips them. Where all is there that `component-test` needs, that is run too; else it says that it skips it.
+         installed from PyPI below target/; some others need Debian's logrotate, libfaketime and strace, which are installed.
+         Where that can't be, it says what it skips. Where all is there that `component-test` needs, that is run too; else it says that it skips it.
   component-test
          Run the tests of the guests and of a new project inside WebAssembly, with `cargo component test`. It installs
          what it needs: cargo-component (compiled in some minutes) and wasmtime below target/, and the standard library

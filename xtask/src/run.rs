@@ -10,8 +10,8 @@ use anyhow::{Context, Result, bail};
 
 use crate::component_test::{self, Tools};
 use crate::componentize;
-use crate::logrotate;
 use crate::process::{cargo, run_here, shown, succeeded};
+use crate::tools;
 
 /// Runs the demo. Unoptimised, as the usage says: compiling is what a newcomer waits for.
 pub fn demo(root: &Path, arguments: &[OsString]) -> Result<()> {
@@ -45,9 +45,7 @@ pub fn test(root: &Path, arguments: &[OsString]) -> Result<()> {
         }
         Err(error) => skipped.push(format!("skipped: the tests of policies in Python: {error:#}")),
     }
-    if let Err(error) = logrotate::install() {
-        skipped.push(format!("skipped: the tests of a log that logrotate rotates: {error:#}"));
-    }
+    skipped.extend(tools::install());
     let name = shown(&tests);
     println!("running: {name}");
     let mut child = tests.stdout(Stdio::piped()).spawn().with_context(|| format!("`{name}` could not be started"))?;
