@@ -98,6 +98,7 @@ pub struct ServerBuilder {
     policies: Origin,
     battery: Option<Arc<dyn Battery>>,
     on_policy: Option<OnPolicy>,
+    engine: Option<Engine>,
     cache: Option<PathBuf>,
     step_time: Duration,
     idle_timeout: Duration,
@@ -146,6 +147,13 @@ impl ServerBuilder {
         self
     }
 
+    /// The engine that runs the policies, which several sites and servers of a process can share; by default each makes
+    /// one of its own, with [`cache`](Self::cache).
+    pub fn engine(mut self, engine: Engine) -> Self {
+        self.engine = Some(engine);
+        self
+    }
+
     /// Where compiled policies are kept, a directory private to this user. Without it they are compiled at each start.
     pub fn cache(mut self, directory: Option<PathBuf>) -> Self {
         self.cache = directory;
@@ -186,7 +194,8 @@ impl ServerBuilder {
         if self.idle_timeout.is_zero() {
             return Err(ServerError::Setting("the idle timeout is 0: give a time like 30s".into()));
         }
-        let engine = Engine::new(self.cache).map_err(ServerError::Engine)?.step_time(self.step_time);
+        let engine = self.engine.map_or_else(|| Engine::new(self.cache), Ok);
+        let engine = engine.map_err(ServerError::Engine)?.step_time(self.step_time);
         let on_policy = self.on_policy;
         let told = move |event: &PolicyEvent| {
             event.log();
@@ -250,6 +259,7 @@ impl Server {
             policies: Origin::BuiltIn,
             battery: None,
             on_policy: None,
+            engine: None,
             cache: None,
             step_time: crate::policy::limits::STEP_TIME,
             idle_timeout: IDLE_TIMEOUT,

@@ -76,6 +76,7 @@ pub struct SiteBuilder {
     battery: Option<Arc<dyn Battery>>,
     on_policy: Option<OnPolicy>,
     audit: Option<Arc<Audit>>,
+    engine: Option<Engine>,
     cache: Option<PathBuf>,
     step_time: Duration,
     liveness_interval: Duration,
@@ -130,6 +131,13 @@ impl SiteBuilder {
         self
     }
 
+    /// The engine that runs the policies, which several sites and servers of a process can share; by default each makes
+    /// one of its own, with [`cache`](Self::cache).
+    pub fn engine(mut self, engine: Engine) -> Self {
+        self.engine = Some(engine);
+        self
+    }
+
     /// Where compiled policies are kept, a directory private to this user. Without it they are compiled at each start.
     pub fn cache(mut self, directory: Option<PathBuf>) -> Self {
         self.cache = directory;
@@ -168,7 +176,8 @@ impl SiteBuilder {
                 return Err(SiteError::Setting(format!("the {name} interval is 0: give a time like 10s or 500ms")));
             }
         }
-        let engine = Engine::new(self.cache).map_err(SiteError::Engine)?.step_time(self.step_time);
+        let engine = self.engine.map_or_else(|| Engine::new(self.cache), Ok);
+        let engine = engine.map_err(SiteError::Engine)?.step_time(self.step_time);
         let (audit, on_policy) = (self.audit.clone(), self.on_policy);
         let told = move |event: &PolicyEvent| {
             event.log();
@@ -274,6 +283,7 @@ impl Site {
             battery: None,
             on_policy: None,
             audit: None,
+            engine: None,
             cache: None,
             step_time: crate::policy::limits::STEP_TIME,
             liveness_interval: LIVENESS_INTERVAL,
