@@ -99,8 +99,7 @@ pub async fn serve(server: &Server, options: ServeOptions) -> Result<Listening, 
     });
     let router = builder.add_service(link).add_service(reading);
     let closing = server.closing();
-    let ended =
-        async move { router.serve_with_incoming_shutdown(incoming, closing).await.map_err(|e| innermost(&e)) };
+    let ended = async move { router.serve_with_incoming_shutdown(incoming, closing).await.map_err(|e| innermost(&e)) };
     Ok(Listening { address, ended: Box::pin(ended) })
 }
 
