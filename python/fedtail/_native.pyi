@@ -19,6 +19,19 @@ else:
 
     EllipsisType: TypeAlias = builtins.ellipsis
 
+__all__ = [
+    "Disconnected",
+    "Finished",
+    "Gap",
+    "Incoming",
+    "Outcome",
+    "Server",
+    "Site",
+    "StoredLog",
+    "Stream",
+    "_shut_down",
+]
+
 _Path: TypeAlias = Union[str, "os.PathLike[str]"]
 
 class Disconnected(ConnectionError):
