@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import sys
@@ -47,7 +48,7 @@ def train(message: Message, context: Context) -> Message:
 @server_app.main()
 def main(grid: Grid, context: Context) -> None:
     """Takes the logs meanwhile."""
-    with ServerLogs(context, os.environ["APP_STORE"]) as logs:
+    with ServerLogs(context, os.environ["APP_STORE"], **json.loads(os.environ.get("APP_TLS", "{}"))) as logs:
         strategy = FedAvg(fraction_evaluate=0.0, min_available_nodes=2)
         config = logs.config(ConfigRecord({"of": "the app"}))
         strategy.start(grid, ArrayRecord([np.zeros(3)]), num_rounds=2, train_config=config)
