@@ -326,7 +326,7 @@ impl Site {
         };
         let changed = Arc::new(Notify::new());
         let wake = changed.clone();
-        let subscription = inner.watcher.subscribe(directory(&path), move || wake.notify_one());
+        let subscription = inner.watcher.subscribe_to_log(&path, move || wake.notify_one());
         let keeper = Keeper::new(inner.policies.clone(), inner.audit.clone(), &terms.name);
         let driver = Driver::new(terms, assigned.policy.clone(), source, inner.clock.clone());
         let driver = driver.under(assigned, Arc::new(keeper));
@@ -351,11 +351,6 @@ impl Site {
         tokio::spawn(task.run(driver));
         Ok(Stream { orders, status: seen })
     }
-}
-
-/// The directory of a path; a bare file name is in the working directory.
-fn directory(path: &Path) -> &Path {
-    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 fn file_name(path: &Path) -> Result<LogName, SiteError> {
