@@ -269,13 +269,15 @@ mod tests {
             directories.entry("/logs".into()).or_default().of(Some(OsStr::new(name))).push((number, wake));
         }
         let woken_by = |kind, names: &[&str]| {
-            let event = names.iter().fold(Event::new(kind), |event, name| event.add_path(Path::new("/logs").join(name)));
+            let event =
+                names.iter().fold(Event::new(kind), |event, name| event.add_path(Path::new("/logs").join(name)));
             subscribers.deliver(Ok(event));
             let mut woken: Vec<u64> = woken.try_iter().collect();
             woken.sort_unstable();
             woken
         };
-        let (written, renamed) = (EventKind::Modify(ModifyKind::Any), EventKind::Modify(ModifyKind::Name(RenameMode::Both)));
+        let (written, renamed) =
+            (EventKind::Modify(ModifyKind::Any), EventKind::Modify(ModifyKind::Name(RenameMode::Both)));
         assert_eq!(woken_by(written, &["log.txt"]), [1]);
         assert_eq!(woken_by(written, &["log.txt.1"]), [1], "a writer goes on in a file that was rotated away");
         assert_eq!(woken_by(renamed, &["other.txt", "old"]), [2]);
