@@ -54,6 +54,7 @@ enum Went {
     Ended(EndKind, String),
     TakenOver(Takeover),
     Spent(String),
+    Left(String),
 }
 
 impl LogTask {
@@ -68,6 +69,10 @@ impl LogTask {
                     self.turnover.struck(&self.telling.server, &self.telling.key, &reason);
                 }
                 self.spent(reason).await;
+            }
+            Went::Left(words) => {
+                warn!("{}: {words}", self.telling.key);
+                self.send(self.telling.closed(EndKind::Aborted, words)).await;
             }
         }
         self.telling.server.registry.leave(&self.telling.key, self.telling.epoch);
@@ -184,6 +189,7 @@ impl LogTask {
                 Went::TakenOver(takeover.unwrap_or(Takeover { same_host: true }))
             }
             Over::Spent(reason) => Went::Spent(reason),
+            Over::Left(words) => Went::Left(words),
         })
     }
 

@@ -263,6 +263,10 @@ impl Server {
                 answers.push((connection, task.telling.closed(wire::EndKind::Failed, reason)));
                 task.wake_at = now + nanoseconds(IDLE_TIMEOUT);
             }
+            Some(Over::Left(_)) => {
+                let task = self.tasks.remove(index);
+                self.inner.registry.leave(&task.telling.key, task.telling.epoch);
+            }
         }
     }
 }

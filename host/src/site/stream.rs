@@ -19,7 +19,7 @@ use crate::wire::{SiteFrame, compression, server_frame, site_frame};
 /// Frames that wait for the link before the policy is stepped again: enough to keep the link busy during a step.
 const AHEAD: usize = 8;
 
-/// How long the last words of a stream that is given up may wait for the link.
+/// How long the last words of a stream that is given up may wait for the link and the server.
 const FAREWELL: Duration = Duration::from_secs(1);
 
 /// What the holder of a [`Stream`](super::Stream) says.
@@ -70,7 +70,9 @@ impl Task {
         let mut next = Some(Box::new(driver));
         while let Some(mut driver) = next.take() {
             if let Some(outcome) = driver.outcome().cloned() {
-                farewell(&mut driver, line.as_ref()).await;
+                let farewell = farewell(&mut driver, line.as_ref(), &mut self.signals);
+                // A server that does not listen is left all the same.
+                let _ = tokio::time::timeout(FAREWELL, farewell).await;
                 self.status.send_replace(Status::Ended(outcome));
                 break;
             }
@@ -189,13 +191,21 @@ async fn sleep_for(time: Option<Duration>) {
     }
 }
 
-/// Sends what the driver has to say at its end, as long as the link takes it.
-async fn farewell(driver: &mut Driver, line: Option<&Line>) {
+/// Sends what the driver has to say at its end, as long as the link takes it, and waits until the server has heard it: the
+/// process may end next.
+async fn farewell(driver: &mut Driver, line: Option<&Line>, signals: &mut mpsc::UnboundedReceiver<Signal>) {
     let Some(line) = line else { return };
+    let mut says_why = false;
     while let Some(frame) = driver.next_frame() {
-        let sent = line.frames.send(SiteFrame { frame: Some(frame) });
-        if !matches!(tokio::time::timeout(FAREWELL, sent).await, Ok(Ok(()))) {
+        says_why |= matches!(frame, site_frame::Frame::End(_));
+        if line.frames.send(SiteFrame { frame: Some(frame) }).await.is_err() {
             return;
+        }
+    }
+    while says_why {
+        match signals.recv().await {
+            Some(Signal::Frame(server_frame::Frame::Closed(_)) | Signal::Down | Signal::Refused(_)) | None => return,
+            Some(Signal::Frame(_) | Signal::Up(_)) => {}
         }
     }
 }

@@ -121,7 +121,8 @@ fn a_log_that_ended_takes_late_lines() {
     assert_eq!(server.endings().len(), 2);
 }
 
-/// A job id that is used for another run: refused for good in words, and what the first run left stays as it is.
+/// A job id that is used for another run: refused for good in words, and what the first run left stays as it is;
+/// the server says why the log does not grow.
 #[test]
 fn a_job_id_used_twice_is_refused_and_the_first_run_stays() {
     let place = Place::new();
@@ -136,6 +137,8 @@ fn a_job_id_used_twice_is_refused_and_the_first_run_stays() {
     assert!(words.contains("use a job id of its own for a new run"), "{words}");
     assert!(oracle::read(&stored(&place)) == lines(100));
     assert_eq!(server.endings().len(), 1);
+    let words = server.process.says("job-1/site-1/log.txt: the site sends nothing more");
+    assert!(words.contains("use a job id of its own for a new run"), "{words}");
 }
 
 /// A log's directory that is deleted and made again, as a job that is restarted does it: both lives of the log arrive.

@@ -63,6 +63,8 @@ impl Driver {
     pub(super) fn stepped(&mut self, next: Result<Next, Fault>) {
         if let Some(reason) = self.core().different_source() {
             let reason = reason.to_owned();
+            // The server's operator wonders about a log that does not grow.
+            self.core().end(Some(reason.clone()));
             return self.finish(Ending::Refused, reason, Vec::new());
         }
         match next {
