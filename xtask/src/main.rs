@@ -7,6 +7,7 @@
 mod apt;
 mod component_test;
 mod componentize;
+mod fuzz;
 mod process;
 mod run;
 mod setup;
@@ -38,6 +39,8 @@ Commands, each of which installs first what this machine lacks, as `setup` does:
          Arguments go to the measuring program.
   sim    Run the simulation: `--seeds N [--from S]` for many seeds over all cores, `--minutes M` for as many as there
          is time for, `--seed S [--shortest]` for one, with what happened in it. See docs/simulation.md.
+  fuzz   [TARGET...] [--minutes M]: fuzz the wire format, the store's recovery and names, ten minutes each. It compiles
+         cargo-fuzz below target/ if there is none. See docs/fuzzing.md.
   guest  PACKAGE FILE.wasm: build a crate of this workspace, such as a policy of your own, into a component.
 
   setup  Only see that the guests, the WebAssembly policies, can be built here: the target wasm32-unknown-unknown
@@ -71,6 +74,7 @@ fn main() -> ExitCode {
         "component-test" => return wrong_usage("component-test takes no arguments"),
         "guest" => with_setup(|root| run::guest(root, &rest)),
         "sim" => with_setup(|root| run::sim(root, &rest)),
+        "fuzz" => root().and_then(|root| fuzz::fuzz(&root, &rest)),
         "bench" => with_setup(|root| run::bench(root, &rest)),
         "" => return wrong_usage("a command is missing"),
         unknown => return wrong_usage(&format!("there is no command {unknown:?}")),
