@@ -1,7 +1,6 @@
 //! One stream on a task of its own: real time, real file events and the real link around a [`Driver`].
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::sync::{Notify, mpsc, watch};
@@ -90,7 +89,7 @@ impl Task {
                     Some(if line.is_some() { Event::LinkUp } else { Event::LinkDown })
                 }
             };
-            let compress = line.as_ref().is_some_and(|line| line.compress.load(Ordering::Relaxed));
+            let compress = line.as_ref().is_some_and(Line::is_slow);
             let length = if waited { length(&mut driver, event.as_ref()) } else { Turn::Long };
             // What is new in the log changes nothing about how the stream stands with the server.
             let stands = !matches!(event, None | Some(Event::Changed | Event::Timer));
@@ -202,10 +201,12 @@ async fn farewell(driver: &mut Driver, line: Option<&Line>, signals: &mut mpsc::
             return;
         }
     }
-    while says_why {
-        match signals.recv().await {
-            Some(Signal::Frame(server_frame::Frame::Closed(_)) | Signal::Down | Signal::Refused(_)) | None => return,
-            Some(Signal::Frame(_) | Signal::Up(_)) => {}
+    if !says_why {
+        return;
+    }
+    while let Some(signal) = signals.recv().await {
+        if matches!(signal, Signal::Frame(server_frame::Frame::Closed(_)) | Signal::Down | Signal::Refused(_)) {
+            return;
         }
     }
 }
