@@ -39,11 +39,8 @@ pub fn process() -> PyResult<&'static Process> {
     if let Some(process) = PROCESS.get() {
         return process.checked();
     }
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .thread_name("fedtail")
-        .build()
-        .map_err(|e| PyOSError::new_err(format!("the threads of fedtail cannot be started: {e}")))?;
+    let runtime =
+        fedtail::runtime().map_err(|e| PyOSError::new_err(format!("the threads of fedtail cannot be started: {e}")))?;
     let process = PROCESS.get_or_init(|| Process {
         id: std::process::id(),
         handle: runtime.handle().clone(),

@@ -123,9 +123,9 @@ impl LogTask {
                     false
                 }
             };
-            let short = waited && successor.is_none() && bytes(&inputs) < SHORT_BYTES;
+            let short = successor.is_none() && bytes(&inputs) < SHORT_BYTES;
             let length = if short { Turn::Short } else { Turn::Long };
-            let stepped = turn(length, move || step(receiving, inputs, timer, successor)).await;
+            let stepped = turn(length, waited, move || step(receiving, inputs, timer, successor)).await;
             let (mut now, outputs, replaced) = match stepped {
                 Ok(stepped) => stepped,
                 Err(defect) => {
@@ -213,7 +213,7 @@ impl LogTask {
     /// The end is recorded; now everyone is told.
     async fn ended(&self, receiving: Option<Receiving>, kind: EndKind, reason: String) {
         let (telling, words) = (self.telling.clone(), reason.clone());
-        let closed = match turn(Turn::Long, move || telling.ended(receiving, kind, words)).await {
+        let closed = match turn(Turn::Long, false, move || telling.ended(receiving, kind, words)).await {
             Ok(closed) => closed,
             Err(defect) => {
                 error!("{}: a defect while its end was handled: {defect}", self.telling.key);

@@ -90,10 +90,10 @@ impl Task {
                 }
             };
             let compress = line.as_ref().is_some_and(Line::is_slow);
-            let length = if waited { length(&mut driver, event.as_ref()) } else { Turn::Long };
+            let length = length(&mut driver, event.as_ref());
             // What is new in the log changes nothing about how the stream stands with the server.
             let stands = !matches!(event, None | Some(Event::Changed | Event::Timer));
-            match turn(length, move || step(driver, event, compress)).await {
+            match turn(length, waited, move || step(driver, event, compress)).await {
                 Ok(mut driver) => {
                     self.turnover.look(&driver);
                     if stands {
