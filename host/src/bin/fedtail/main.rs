@@ -5,6 +5,7 @@
 
 mod audit;
 mod config;
+mod connection;
 mod control;
 mod credentials;
 mod demo;
