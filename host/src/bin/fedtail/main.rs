@@ -11,6 +11,8 @@ mod credentials;
 mod demo;
 mod escape;
 mod exit;
+mod flare;
+mod inject;
 mod lines;
 mod logging;
 mod ls;
@@ -49,7 +51,8 @@ enum Command {
     Stream(stream::Options),
     /// Run a job's command, and stream its logs while it runs and until they are stored.
     Run(run::Options),
-    // What these two say of themselves stands at their options.
+    // What these say of themselves stands at their options.
+    Inject(inject::Options),
     Ls(ls::Options),
     Tail(tail::Options),
     /// Write policies, look into them, sign them, and have them read again.
@@ -72,6 +75,7 @@ fn main() -> ExitCode {
                 Command::Run(options) => run::run(options).await,
                 Command::Ls(options) => ls::run(options).await,
                 Command::Tail(options) => tail::run(options).await,
+                Command::Inject(options) => inject::run(&options),
                 Command::Policy(options) => policy::run(options).await,
                 Command::Audit(options) => audit::run(&options),
                 Command::Demo(options) => demo::run(options).await,

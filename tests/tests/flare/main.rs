@@ -1,0 +1,3 @@
+//! Sites of NVIDIA FLARE that have no Python to spare: jobs prepared by a script, and workspaces that are watched.
+
+mod inject;
