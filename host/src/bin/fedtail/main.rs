@@ -3,6 +3,7 @@
 //! Each command has a file of its own; here they are listed and dispatched. What it prints on standard output, its flags
 //! and its exit codes are a contract that others script against.
 
+mod agent;
 mod audit;
 mod config;
 mod connection;
@@ -52,6 +53,7 @@ enum Command {
     /// Run a job's command, and stream its logs while it runs and until they are stored.
     Run(run::Options),
     // What these say of themselves stands at their options.
+    Agent(agent::Options),
     Inject(inject::Options),
     Ls(ls::Options),
     Tail(tail::Options),
@@ -73,6 +75,7 @@ fn main() -> ExitCode {
                 Command::Server(options) => server::run(options).await,
                 Command::Stream(options) => stream::run(options).await,
                 Command::Run(options) => run::run(options).await,
+                Command::Agent(options) => agent::run(options).await,
                 Command::Ls(options) => ls::run(options).await,
                 Command::Tail(options) => tail::run(options).await,
                 Command::Inject(options) => inject::run(&options),

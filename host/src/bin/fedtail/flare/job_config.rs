@@ -31,14 +31,15 @@ impl JobConfig {
         &self.text
     }
 
-    /// Whether the job streams this log by itself, through fedtail's streamer or FLARE's own.
-    pub fn streams(&self, log: &str) -> bool {
-        self.elements().iter().any(|element| recognised(&element.value).is_some_and(|(_, streamed)| streamed == log))
+    /// Whose streamers of this log the job declares: fedtail's or FLARE's own.
+    pub fn streamers_of<'a>(&'a self, log: &'a str) -> impl Iterator<Item = Whose> + 'a {
+        let recognised = self.elements().iter().filter_map(|element| recognised(&element.value));
+        recognised.filter(move |(_, streamed)| *streamed == log).map(|(whose, _)| whose)
     }
 
     /// Declares a streamer, unless one of the same log is there. Says whether it did.
     pub fn declare(&mut self, streamer: &Streamer) -> bool {
-        if self.streams(&streamer.log) {
+        if self.streamers_of(&streamer.log).next().is_some() {
             return false;
         }
         let component = streamer.component(free_id(self.elements().iter().map(|element| &element.value)));
@@ -281,7 +282,7 @@ mod tests {
         config.declare(&of("error_log.txt"));
         config.declare(&of("log_fl.txt"));
         assert_eq!(config.remove(|whose, log| whose == Whose::Ours && log == "error_log.txt"), 1);
-        assert!(!config.streams("error_log.txt") && config.streams("log_fl.txt"));
+        assert_eq!((config.streamers_of("error_log.txt").count(), config.streamers_of("log_fl.txt").count()), (0, 1));
         assert_eq!(config.remove(|whose, _| whose == Whose::Ours), 1);
         assert_eq!(config.text(), text);
         assert_eq!(config.remove(|_, _| true), 1);

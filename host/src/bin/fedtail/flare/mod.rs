@@ -6,8 +6,10 @@ pub mod permission;
 mod replace;
 pub mod streamer;
 
+pub mod worker;
 pub mod workspace;
 
 pub use self::job_config::JobConfig;
 pub use self::replace::replace;
 pub use self::streamer::Streamer;
+pub use self::workspace::{JobDirectory, Workspace};
