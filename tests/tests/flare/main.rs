@@ -2,4 +2,5 @@
 
 mod agent;
 mod inject;
+mod simulated;
 mod workspace;
