@@ -6,9 +6,9 @@
 
 mod apt;
 mod component_test;
-mod componentize;
 mod fuzz;
 mod process;
+mod python;
 mod run;
 mod setup;
 mod tools;
@@ -28,8 +28,8 @@ Commands, each of which installs first what this machine lacks, as `setup` does:
          Built unoptimised: that compiles in two thirds of the time, the tests use the same build afterwards, and the
          demo keeps the pace of its recorded logs either way.
   test   Run all tests, also those in the documentation, and sum them up. Arguments go to `cargo test`; without any,
-         a run in which no test passed is a failure. The tests of policies in Python need componentize-py, which is
-         installed from PyPI below target/; some others need Debian's logrotate, libfaketime and strace, which are installed.
+         a run in which no test passed is a failure. The tests of policies in Python need componentize-py, those with
+         NVIDIA FLARE nvflare, which are installed from PyPI below target/; some others need Debian's logrotate, libfaketime and strace, which are installed.
          Where that can't be, it says what it skips. Where all is there that `component-test` needs, that is run too; else it says that it skips it.
   component-test
          Run the tests of the guests and of a new project inside WebAssembly, with `cargo component test`. It installs

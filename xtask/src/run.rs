@@ -9,8 +9,8 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail};
 
 use crate::component_test::{self, Tools};
-use crate::componentize;
 use crate::process::{cargo, run_here, shown, succeeded};
+use crate::python;
 use crate::tools;
 
 /// Runs the demo. Unoptimised, as the usage says: compiling is what a newcomer waits for.
@@ -39,11 +39,13 @@ pub fn test(root: &Path, arguments: &[OsString]) -> Result<()> {
     let mut tests = cargo(root);
     tests.args(["test", "--workspace", "--no-fail-fast"]).args(arguments);
     let mut skipped = Vec::new();
-    match componentize::folder(root) {
-        Ok(folder) => {
-            tests.env(componentize::VARIABLE, folder);
+    for program in [python::COMPONENTIZE, python::FLARE] {
+        match program.folder(root) {
+            Ok(folder) => {
+                tests.env(program.variable, folder);
+            }
+            Err(error) => skipped.push(format!("skipped: {}: {error:#}", program.tests)),
         }
-        Err(error) => skipped.push(format!("skipped: the tests of policies in Python: {error:#}")),
     }
     skipped.extend(tools::install());
     let name = shown(&tests);

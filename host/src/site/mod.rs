@@ -458,6 +458,13 @@ impl Stream {
         }
     }
 
+    /// Gives the stream up at once: nothing more is sent, and the server is told the reason if it can be. What it has stays
+    /// there.
+    pub fn abort(&self, reason: impl Into<String>) {
+        // A stream that has ended needs no end.
+        let _ = self.orders.send(Order::Abort(reason.into()));
+    }
+
     fn given_up(&self, ending: Ending, reason: String) -> Outcome {
         Outcome { ending, reason, stored: self.stored(), gaps: Vec::new() }
     }

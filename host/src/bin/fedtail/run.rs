@@ -44,7 +44,7 @@ pub async fn run(options: Options) -> Result<Exit, Failure> {
     let mut signals = listen()?;
     let started = options.common.start(&options.logs, false)?;
     // To standard error: standard output is the command's.
-    out::note(&started.first_line);
+    out::note(&started.connection.first_line);
     let (program, arguments) = options.command.split_first().expect("clap requires a command");
     let child = Command::new(program).args(arguments).spawn().map_err(|e| Failure {
         // The shell's codes for a command that is not there, or can't be run.
@@ -52,9 +52,9 @@ pub async fn run(options: Options) -> Result<Exit, Failure> {
         words: format!("the command {program:?} cannot be started: {e}"),
     })?;
     let status = wait(child, &mut signals).await?;
-    let timeout = started.finish_timeout.unwrap_or(FINISH);
+    let timeout = started.connection.finish_timeout.unwrap_or(FINISH);
     let outcomes = stream::finish(started.streams, Some(timeout)).await;
-    stream::flush(started.audit.as_deref());
+    started.connection.flush();
     for (name, outcome) in &outcomes {
         out::note(format_args!("{name} {outcome}"));
     }
