@@ -55,8 +55,9 @@ pub type Custom = Arc<[(String, String)]>;
 
 /// What a component is tried with before streams use it, for example a simulation. Has a time limit of its own.
 pub trait Battery: Send + Sync + 'static {
-    /// Runs the component with these settings; an error says in words what it did wrong, and under which circumstances.
-    fn run(&self, kind: Kind, component: &[u8], custom: &[(String, String)]) -> Result<(), String>;
+    /// Runs the component, which was compiled by this engine, with these settings; an error says in words what it did
+    /// wrong, under which circumstances, and what to do. Called from a thread that may wait.
+    fn run(&self, engine: &Engine, component: &Component, kind: Kind, custom: &Custom) -> Result<(), String>;
 }
 
 /// What is asked to be admitted.
@@ -111,8 +112,8 @@ impl Admission {
         let policy = P::linked(&self.engine, &component)?;
         if let Some(battery) = &self.battery {
             battery
-                .run(P::KIND, &bytes, &applicant.custom)
-                .map_err(|reason| PolicyError::Trial { file: file.clone(), reason })?;
+                .run(&self.engine, &component, P::KIND, &applicant.custom)
+                .map_err(|reason| PolicyError::Simulation { file: file.clone(), reason })?;
         }
         Ok(Admitted { policy, signed_by })
     }

@@ -51,7 +51,7 @@ enum Command {
     // What these two say of themselves stands at their options.
     Ls(ls::Options),
     Tail(tail::Options),
-    /// Write policies, look into them, sign them, and have them read again.
+    /// Write policies, look into them, test them, sign them, and have them read again.
     Policy(policy::Options),
     /// Check what a site wrote about what has left it.
     Audit(audit::Options),
