@@ -148,11 +148,6 @@ impl Component {
         self.digest
     }
 
-    /// Where it came from.
-    pub fn file(&self) -> &Path {
-        &self.file
-    }
-
     /// The same code under another digest, as if it were another version.
     pub(crate) fn known_as(self, digest: Digest) -> Self {
         Self { digest, ..self }

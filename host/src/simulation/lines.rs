@@ -1,8 +1,7 @@
 //! Judges a log that a policy may change: by what the same policy makes of the same text without any fault.
 
 use super::ledger::Ledger;
-use super::promise::Promise;
-use crate::policy::Kind;
+use crate::policy::{Kind, Promise};
 use crate::wire::{Gap, GapReason};
 
 /// Judges one log.

@@ -35,11 +35,10 @@ use std::time::Instant;
 
 use self::policies::Policies;
 use self::world::{Course, Ran};
-use crate::policy::{Component, Custom, Engine, Kind, PolicyError};
+use crate::policy::{Component, Custom, Engine, Kind, PolicyError, Promise};
 
 pub use self::many::Sum;
-pub use self::promise::Promise;
-pub use self::rehearsal::Rehearsal;
+pub use self::rehearsal::{REHEARSAL_TIME, Rehearsal};
 
 /// So many records are what a policy is known by: some tens of kilobytes.
 const SAMPLE: u64 = 200;
@@ -109,8 +108,8 @@ impl Simulation {
         }
         let promise = promise
             .or_else(|| policies.promise_by_state())
-            .unwrap_or_else(|| Promise::of(kind, &sample, &reference.stored, reference.refused.is_some()));
-        promise.check(&sample, &reference.stored).map_err(Unfit::Fails)?;
+            .unwrap_or_else(|| promise::seems(kind, &sample, &reference.stored, reference.refused.is_some()));
+        promise::check(promise, &sample, &reference.stored).map_err(Unfit::Fails)?;
         if let Some(words) = reference.refused.filter(|_| promise != Promise::Limits) {
             return Err(Unfit::Fails(format!("the stream is refused: {words}")));
         }

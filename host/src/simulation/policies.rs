@@ -2,10 +2,9 @@
 
 use std::sync::Arc;
 
-use super::promise::Promise;
 use super::witness::Witness;
 use crate::policy::set::{Assigned, PolicyEvent, PolicySet};
-use crate::policy::{Admission, Component, Custom, Engine, Kind, PolicyError, ReceiverPolicy, StreamerPolicy};
+use crate::policy::{Admission, Component, Custom, Engine, Kind, PolicyError, Promise, ReceiverPolicy, StreamerPolicy};
 use crate::site::core::Core;
 
 /// Linked policies, of which one may be tried.

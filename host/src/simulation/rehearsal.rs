@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Promise, Simulation, Unfit};
-use crate::policy::{Battery, Component, Custom, Engine, Kind};
+use super::{Simulation, Unfit};
+use crate::policy::{Applicant, Battery, Component, Engine, Kind, Promise};
 
 /// How long a rehearsal takes at most, unless it is set. A policy in Rust is through with all its seeds before.
 pub const REHEARSAL_TIME: Duration = Duration::from_secs(2);
@@ -34,7 +34,7 @@ impl Rehearsal {
         self
     }
 
-    /// Holds every policy to this, instead of to what it seems to be.
+    /// Holds policies to this that are not held to something of their own; by default to what they seem to be.
     pub fn promise(mut self, promise: Option<Promise>) -> Self {
         self.promise = promise;
         self
@@ -42,24 +42,23 @@ impl Rehearsal {
 }
 
 impl Battery for Rehearsal {
-    fn run(&self, engine: &Engine, component: &Component, kind: Kind, custom: &Custom) -> Result<(), String> {
+    fn run(&self, engine: &Engine, component: &Component, kind: Kind, applicant: &Applicant) -> Result<(), String> {
         let until = Instant::now() + self.time;
         let engine = engine.clone().step_time(self.time);
+        let (custom, promise) = (&applicant.custom, applicant.promise.or(self.promise));
+        let file = applicant.file.display();
         let advice = |seed: Option<u64>| {
             let settings: String =
                 custom.iter().map(|(key, value)| format!(" --policy-setting '{key}={value}'")).collect();
-            let kind = self.promise.map(|promise| format!(" --kind {promise}")).unwrap_or_default();
+            let kind = promise.map(|promise| format!(" --kind {promise}")).unwrap_or_default();
             let seed = seed.map(|seed| format!(" --seed {seed}")).unwrap_or_default();
-            format!("see it happen with `fedtail policy test {}{settings}{kind}{seed}`", component.file().display())
+            format!("see it happen with `fedtail policy test {}{settings}{kind}{seed}`", file)
         };
-        let simulation = match Simulation::trying(&engine, component, kind, custom.clone(), self.promise) {
+        let simulation = match Simulation::trying(&engine, component, kind, custom.clone(), promise) {
             Ok(simulation) => simulation,
             Err(Unfit::Refuses(words)) => {
                 // It may be made for logs of other names; what it does to them can't be known here.
-                tracing::info!(
-                    "the policy {} is not tried: it refuses the simulation: {words}",
-                    component.file().display()
-                );
+                tracing::info!("the policy {} is not tried: it refuses the simulation: {words}", file);
                 return Ok(());
             }
             Err(Unfit::Fails(words)) => return Err(format!("without any fault, {words}; {}", advice(None))),

@@ -46,6 +46,22 @@ pub(super) enum Happening {
 }
 
 impl Happening {
+    /// What is easier to understand and may do as well, the easiest first. Each has fewer of these than the one before it.
+    pub fn simpler(self) -> Vec<Self> {
+        const SIZE: u64 = 200;
+        match self {
+            Self::Job(Act::Write(SIZE)) => Vec::new(),
+            Self::Job(Act::Write(_)) => vec![Self::Job(Act::Write(SIZE))],
+            Self::Job(Act::Rotate) => vec![Self::Job(Act::Write(SIZE))],
+            Self::Job(_) => vec![Self::Job(Act::Write(SIZE)), Self::Job(Act::Rotate)],
+            Self::Race(_, act) => vec![Self::Job(act)],
+            Self::Cut(0) => Vec::new(),
+            Self::Cut(_) | Self::HalfOpen | Self::Unreachable(_) => vec![Self::Cut(0)],
+            Self::KillServerInWrite(_, time) | Self::PowerLoss(time) => vec![Self::KillServer(time)],
+            _ => Vec::new(),
+        }
+    }
+
     /// How reports count it.
     pub fn kind(self) -> &'static str {
         match self {

@@ -164,6 +164,9 @@ impl Server {
         let (stream, instance) = (open.stream, open.instance.clone());
         match self.inner.open(site, open) {
             Ok(Opening { key, log, receiving, opened, same_stream, .. }) => {
+                if opened.idle_timeout_ns == 0 {
+                    self.witness.saw("it accepts a stream, and an idle timeout of 0 would close it at once");
+                }
                 let takeover = self.inner.registry.enter(&key, opened.epoch, &instance);
                 let epoch = opened.epoch;
                 answers.push((connection, server_frame::Frame::Opened(opened)));

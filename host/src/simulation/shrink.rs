@@ -6,7 +6,7 @@ use super::schedule::{Happening, Schedule};
 use super::world::{Course, run};
 use crate::store::Durability;
 
-/// Leaves out steps, and shortens pauses, as long as the run fails; until this time at most.
+/// Leaves out steps, puts simpler ones in their place, and shortens pauses, as long as the run fails; until this time at most.
 pub(super) fn shortest(mut schedule: Schedule, course: &Course, until: Option<Instant>) -> Schedule {
     // Another failure on the way would lead away from this one.
     let kind = run(&schedule, course, false).failure.as_deref().map(kind);
@@ -45,6 +45,14 @@ pub(super) fn shortest(mut schedule: Schedule, course: &Course, until: Option<In
             size /= 2;
         }
         for index in 0..schedule.steps.len() {
+            for simpler in schedule.steps[index].what.simpler() {
+                let mut candidate = schedule.clone();
+                candidate.steps[index].what = simpler;
+                if fails(&candidate) {
+                    schedule = candidate;
+                    break;
+                }
+            }
             for shorter in [0, schedule.steps[index].after / 4 * 2] {
                 let mut candidate = schedule.clone();
                 candidate.steps[index].after = shorter;

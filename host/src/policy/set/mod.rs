@@ -286,7 +286,8 @@ fn assignment<P: Linked>(
     let (file, rules) = match origin {
         Origin::BuiltIn => ("the program".into(), Ok(for_all(None))),
         Origin::File(file, custom) => {
-            let applicant = Applicant { file: file.clone(), pins: Vec::new(), custom: custom.clone().into() };
+            let applicant =
+                Applicant { file: file.clone(), pins: Vec::new(), custom: custom.clone().into(), promise: None };
             (file.clone(), Ok(for_all(Some(applicant))))
         }
         Origin::Directory(directory) => (directory.join(FILE), Rules::read(directory, P::KIND)),

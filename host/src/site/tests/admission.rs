@@ -1,7 +1,7 @@
 use super::*;
 use crate::policy::testing::RECEIVER;
 use crate::policy::trust::{SecretKey, signature_file};
-use crate::policy::{Component, Custom, Kind};
+use crate::policy::{Applicant, Component, Kind};
 
 /// Reads the policies again, and expects this to be said of them.
 async fn refused(world: &mut World, words: &[&str]) {
@@ -61,9 +61,9 @@ async fn each_stage_has_an_error_of_its_own_and_changes_nothing() {
 struct Never;
 
 impl Battery for Never {
-    fn run(&self, _: &Engine, component: &Component, kind: Kind, custom: &Custom) -> Result<(), String> {
+    fn run(&self, _: &Engine, component: &Component, kind: Kind, applicant: &Applicant) -> Result<(), String> {
         assert_eq!((kind, component.digest()), (Kind::Streamer, digest(b'a')));
-        Err(format!("it lost a line after a rotation, with {} settings", custom.len()))
+        Err(format!("it lost a line after a rotation, with {} settings", applicant.custom.len()))
     }
 }
 

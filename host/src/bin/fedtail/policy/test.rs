@@ -2,8 +2,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use fedtail::policy::{Component, Engine, Inspection};
-use fedtail::simulation::{Promise, Simulation, Sum, Unfit};
+use fedtail::policy::{Component, Engine, Inspection, Promise};
+use fedtail::simulation::{Simulation, Sum, Unfit};
 
 use crate::exit::{Exit, Failure};
 use crate::out;
