@@ -35,9 +35,10 @@ impl Engine {
     }
 
     /// An engine that bounds a step by its instructions instead of its time, so that a run can be repeated: the
-    /// simulation's. Slower by a half inside of a guest.
-    pub(crate) fn repeatable() -> Result<Self, String> {
-        Self::of(None, Some(limits::STEP_FUEL), true)
+    /// simulation's. Slower by a half inside of a guest. Its compiled components are others than those of
+    /// [`new`](Self::new), and can be kept in the same place.
+    pub fn repeatable(cache: Option<PathBuf>) -> Result<Self, String> {
+        Self::of(cache, Some(limits::STEP_FUEL), true)
     }
 
     fn of(cache: Option<PathBuf>, fuel: Option<u64>, signals: bool) -> Result<Self, String> {

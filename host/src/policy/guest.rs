@@ -176,8 +176,11 @@ pub fn enter<H: Send + 'static, T: Send>(
     if store.data().system.is_none() {
         return run(store);
     }
+    // What it says goes where the caller's words go.
+    let dispatch = tracing::dispatcher::get_default(tracing::Dispatch::clone);
+    let heard = || tracing::dispatcher::with_default(&dispatch, || run(store));
     std::thread::scope(|scope| {
-        let thread = std::thread::Builder::new().name("fedtail-step".into()).spawn_scoped(scope, || run(store));
+        let thread = std::thread::Builder::new().name("fedtail-step".into()).spawn_scoped(scope, heard);
         let thread = thread.map_err(|e| wasmtime::format_err!("the thread for a step cannot be started: {e}"))?;
         thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     })

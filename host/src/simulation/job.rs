@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
+use std::fmt;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::records::{LAST_WORDS, record};
 use super::time::SimulatedTime;
 use crate::clock::Clock;
 use crate::source::{Directory, Entry, SourceFile, Stat};
@@ -68,6 +70,44 @@ impl Act {
     }
 }
 
+impl fmt::Display for Act {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Act::Write(length) => write!(f, "writes some {length} bytes"),
+            Act::Rotate => f.write_str("rotates its log by renaming it"),
+            Act::WriteAndRotate(length) => {
+                write!(f, "writes some {length} bytes, rotates its log by renaming it, and writes as much again")
+            }
+            Act::Compress => f.write_str("compresses its oldest rotated file"),
+            Act::Delete => f.write_str("deletes its oldest rotated file"),
+            Act::CopyAndCut(0) => f.write_str("rotates its log by copying it and cutting it to nothing"),
+            Act::CopyAndCut(length) => {
+                write!(f, "copies its log, writes some {length} bytes more, and cuts it to nothing")
+            }
+            Act::BeginCopy => f.write_str("begins to copy its log"),
+            Act::FinishCopy => f.write_str("finishes the copy of its log, and cuts the log to nothing"),
+            Act::CutAndGrow => f.write_str("cuts its log to nothing, and writes more than was in it"),
+            Act::Cut(length) => write!(f, "cuts its log to nothing, and writes some {length} bytes"),
+            Act::Replace(length) => {
+                write!(f, "deletes its log, and writes some {length} bytes into a new file of that name")
+            }
+        }
+    }
+}
+
+impl fmt::Display for Scheme {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Scheme::Upwards => write!(f, "{LOG}.1 is the oldest rotated file"),
+            Scheme::Shifting(keep) if *keep < 100 => {
+                write!(f, "{LOG}.1 is the newest rotated file, and {keep} are kept")
+            }
+            Scheme::Shifting(_) => write!(f, "{LOG}.1 is the newest rotated file"),
+            Scheme::Dated => f.write_str("rotated files are named by their date"),
+        }
+    }
+}
+
 /// What the text looks like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Text {
@@ -79,6 +119,20 @@ pub(super) enum Text {
     OneLine,
     /// Bytes of every value, also 0.
     Binary,
+    /// What a job writes that trains, with what policies look for. Some writes end within a line.
+    Records,
+}
+
+impl fmt::Display for Text {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Text::Lines => "numbered lines",
+            Text::Equal => "lines that are all the same",
+            Text::OneLine => "one line without an end",
+            Text::Binary => "bytes of every value",
+            Text::Records => "records of a job that trains",
+        })
+    }
 }
 
 /// What became of a byte that the job wrote.
@@ -138,6 +192,8 @@ struct State {
     lets_go: bool,
     /// A copy that is in progress.
     copying: Option<usize>,
+    /// The rest of a record whose beginning is written.
+    unfinished: Vec<u8>,
 }
 
 /// The job and its directory. Clones are the same.
@@ -168,7 +224,20 @@ impl Job {
             changes: 0,
             lets_go: false,
             copying: None,
+            unfinished: Vec::new(),
         })))
+    }
+
+    /// One that has written this, and writes nothing more.
+    pub fn over(time: SimulatedTime, text: &[u8]) -> Self {
+        let job = Self::new(time, Scheme::Upwards, Text::Lines);
+        {
+            let mut state = job.lock();
+            let file = state.live();
+            state.put_down(file, text);
+            state.touch(file);
+        }
+        job
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -191,6 +260,22 @@ impl Job {
             state.act(act);
         }
         state.finish_copy();
+        if state.text == Text::Records {
+            state.finish_record();
+            let file = state.live();
+            if state.lines.is_multiple_of(3) {
+                state.put_down(file, LAST_WORDS);
+                state.touch(file);
+            }
+        }
+    }
+
+    /// Where a stream is that has come to the end: the newest file's inode and length. None where that file is empty, or
+    /// not there.
+    pub fn end(&self) -> Option<(u64, u64)> {
+        let state = self.lock();
+        let file = &state.files[*state.names.get(OsStr::new(LOG))?];
+        (!file.bytes.is_empty()).then_some((file.inode, file.bytes.len() as u64))
     }
 
     /// Refuses to open more files, or allows it again.
@@ -383,17 +468,41 @@ impl State {
                     let mut chance = super::chance::Chance::new(self.lines);
                     (0..24).map(|_| (chance.next() & chance.next()) as u8).collect()
                 }
+                Text::Records => record(self.lines),
             };
             left -= line.len() as i64;
-            for byte in line {
-                self.files[file].origin.push(self.written.len() as u32);
-                self.files[file].bytes.push(byte);
-                self.written.push(byte);
-                self.fates.push(Fate::Kept);
-                self.written_at.push(self.operations);
-            }
+            self.put_down(file, &line);
         }
         self.touch(file);
+    }
+
+    fn put_down(&mut self, file: usize, text: &[u8]) {
+        for byte in text {
+            self.files[file].origin.push(self.written.len() as u32);
+            self.files[file].bytes.push(*byte);
+            self.written.push(*byte);
+            self.fates.push(Fate::Kept);
+            self.written_at.push(self.operations);
+        }
+    }
+
+    /// Writes the beginning of a record; the rest comes with what the job does next. Logs are rotated between records.
+    fn begin_record(&mut self) {
+        self.lines += 1;
+        let mut beginning = record(self.lines);
+        self.unfinished = beginning.split_off(beginning.len() / 2);
+        let file = self.live();
+        self.put_down(file, &beginning);
+        self.touch(file);
+    }
+
+    fn finish_record(&mut self) {
+        let rest = std::mem::take(&mut self.unfinished);
+        if !rest.is_empty() {
+            let file = self.live();
+            self.put_down(file, &rest);
+            self.touch(file);
+        }
     }
 
     fn touch(&mut self, file: usize) {
@@ -462,8 +571,14 @@ impl State {
         if self.copying.is_some() && !matches!(act, Act::Write(_) | Act::FinishCopy) {
             self.finish_copy();
         }
+        self.finish_record();
         match act {
-            Act::Write(length) => self.append(length),
+            Act::Write(length) => {
+                self.append(length);
+                if self.text == Text::Records && self.lines.is_multiple_of(3) {
+                    self.begin_record();
+                }
+            }
             Act::Rotate => {
                 if self.names.contains_key(OsStr::new(LOG)) {
                     let name = self.next_name();

@@ -167,7 +167,7 @@ impl Driver {
 
     /// Whether the policy can go on at once, because only its step was over.
     pub fn can_go_on(&mut self) -> bool {
-        let free = self.stage == Stage::Open && self.candidate.is_none();
+        let free = self.stage == Stage::Open && self.candidate.is_none() && self.outcome.is_none();
         free && self.core().wants_window && self.core().window_is_open()
     }
 

@@ -7,7 +7,7 @@
 pub(crate) mod backoff;
 pub(crate) mod core;
 pub(crate) mod driver;
-mod guardian;
+pub(crate) mod guardian;
 mod keeper;
 mod link;
 mod outcome;

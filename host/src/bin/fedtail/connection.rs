@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::Args;
 use fedtail::audit::Audit;
 use fedtail::names::{JobName, SiteName};
-use fedtail::policy::Engine;
+use fedtail::policy::{Engine, Promise};
 use fedtail::site::{LIVENESS_INTERVAL, POLL_INTERVAL, Site};
 use fedtail::transport::grpc::GrpcTransport;
 use serde::Deserialize;
@@ -52,6 +52,10 @@ pub struct Settings {
     #[arg(skip)]
     #[serde(default)]
     policy_settings: Table,
+    /// What the policy is held to when it is tried in the simulation before it is taken, as in `fedtail policy test`:
+    /// forwards, filters, limits or other [default: what it seems to be].
+    #[arg(long, value_name = "KIND")]
+    policy_kind: Option<Promise>,
     /// A file where each range of bytes is written down that leaves this site, with its policy; see `fedtail audit`.
     #[arg(long, value_name = "FILE")]
     audit: Option<PathBuf>,
@@ -95,6 +99,7 @@ impl Settings {
             policy: self.policy.or(file.policy),
             policy_setting: self.policy_setting,
             policy_settings: file.policy_settings,
+            policy_kind: self.policy_kind.or(file.policy_kind),
             audit: self.audit.or(file.audit),
             liveness_interval: self.liveness_interval.or(file.liveness_interval),
             poll_interval: self.poll_interval.or(file.poll_interval),
@@ -136,8 +141,8 @@ impl Settings {
             (None, None) => return Err(config::needed(None::<()>, "--site").expect_err("none is missing")),
         };
         let settings = policy_settings::joined(self.policy_setting, self.policy_settings, self.policy.is_some())?;
-        if let Some(policy) = self.policy {
-            builder = builder.policies(policy_settings::origin(policy, settings)?);
+        if let Some((origin, rehearsal)) = policy_settings::chosen(self.policy, settings, self.policy_kind)? {
+            builder = builder.policies(origin).battery(rehearsal);
         }
         let audit = self.audit.as_deref().map(Audit::open).transpose()?;
         if let Some(audit) = &audit {

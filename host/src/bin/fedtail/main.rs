@@ -57,7 +57,7 @@ enum Command {
     Inject(inject::Options),
     Ls(ls::Options),
     Tail(tail::Options),
-    /// Write policies, look into them, sign them, and have them read again.
+    /// Write policies, look into them, test them, sign them, and have them read again.
     Policy(policy::Options),
     /// Check what a site wrote about what has left it.
     Audit(audit::Options),

@@ -81,6 +81,7 @@ impl Driver {
     /// The policy failed: its instance is dropped, and after a pause a fresh one goes on from the server's position.
     pub(super) fn strike(&mut self, fault: &Fault) {
         self.strikes += 1;
+        self.guardian.struck(fault);
         self.seat = match std::mem::replace(&mut self.seat, Seat::Between) {
             Seat::Taken(instance) => Seat::Free(Box::new(instance.into_host())),
             seat => seat,
