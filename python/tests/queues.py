@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import queue
 import threading
-from typing import Optional
-
 import fedtail
 
 
@@ -13,7 +11,7 @@ class Queue:
     """The sending half of a connection: a bounded queue, and a thread that hands its messages over at the other end."""
 
     def __init__(self) -> None:
-        self._messages: queue.Queue[Optional[bytes]] = queue.Queue(maxsize=2)
+        self._messages: queue.Queue[bytes] = queue.Queue(maxsize=2)
         self._cut = threading.Event()
         self.closed = threading.Event()
         self.most = 0
@@ -23,10 +21,13 @@ class Queue:
         threading.Thread(target=self._carry, daemon=True).start()
 
     def _carry(self) -> None:
-        while True:
-            message = self._messages.get()
-            if message is None or self._cut.is_set():
-                return
+        while not self._cut.is_set():
+            try:
+                message = self._messages.get(timeout=0.05)
+            except queue.Empty:
+                if self.closed.is_set():
+                    return self.incoming.close("the other end is done")
+                continue
             self.most = max(self.most, len(message))
             try:
                 self.incoming.deliver(message)
@@ -43,11 +44,6 @@ class Queue:
 
     def close(self) -> None:
         self.closed.set()
-        self._cut.set()
-        try:
-            self._messages.put_nowait(None)
-        except queue.Full:
-            pass
 
     def cut(self) -> None:
         """What is on its way is lost."""
