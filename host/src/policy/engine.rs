@@ -15,27 +15,27 @@ pub struct Engine {
     with_system: Arc<Mutex<Option<Arc<Machine>>>>,
     cache: Option<PathBuf>,
     pub(super) step_time: Duration,
-    /// Instructions of one step, where they are counted instead of time.
-    pub(super) fuel: Option<u64>,
+    /// Whether the instructions of a step are counted, instead of its time.
+    pub(super) counts: bool,
 }
 
 impl Engine {
     /// An engine that keeps compiled components in `cache`, a directory private to this user; without one it compiles
     /// each component anew, which takes about 150 ms for the default policies, and seven seconds for one in Python.
     pub fn new(cache: Option<PathBuf>) -> Result<Self, String> {
-        Self::of(cache, None)
+        Self::of(cache, false)
     }
 
     /// An engine that bounds a step by its instructions instead of its time, so that a run can be repeated: the
     /// simulation's. Slower by a half inside of a guest. Its compiled components are others than those of
     /// [`new`](Self::new), and can be kept in the same place.
     pub fn repeatable(cache: Option<PathBuf>) -> Result<Self, String> {
-        Self::of(cache, Some(limits::STEP_FUEL))
+        Self::of(cache, true)
     }
 
-    fn of(cache: Option<PathBuf>, fuel: Option<u64>) -> Result<Self, String> {
-        let machine = Arc::new(Machine::new(Needs::Contract, cache.clone(), fuel.is_some())?);
-        Ok(Self { machine, with_system: Arc::default(), cache, step_time: limits::STEP_TIME, fuel })
+    fn of(cache: Option<PathBuf>, counts: bool) -> Result<Self, String> {
+        let machine = Arc::new(Machine::new(Needs::Contract, cache.clone(), counts)?);
+        Ok(Self { machine, with_system: Arc::default(), cache, step_time: limits::STEP_TIME, counts })
     }
 
     /// Gives a step less time than [`limits::STEP_TIME`], which is the most.
@@ -52,7 +52,7 @@ impl Engine {
         let mut machine = self.with_system.lock().unwrap_or_else(PoisonError::into_inner);
         match &*machine {
             Some(machine) => Ok(machine.clone()),
-            None => Ok(machine.insert(Arc::new(Machine::new(needs, self.cache.clone(), self.fuel.is_some())?)).clone()),
+            None => Ok(machine.insert(Arc::new(Machine::new(needs, self.cache.clone(), self.counts)?)).clone()),
         }
     }
 
