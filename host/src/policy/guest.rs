@@ -125,14 +125,14 @@ pub fn store<H: Time + 'static>(
         calls: 0,
         messages: 0,
         step_time: engine.step_time,
-        fuel: engine.fuel,
+        fuel: engine.counts.then(|| machine.step_fuel()),
         name,
     };
     let mut store = wasmtime::Store::new(&machine.wasmtime, guest);
     store.limiter(|guest| &mut guest.limits);
     store.set_hostcall_fuel(limits::CALL_BYTES);
     store.set_max_component_handles(limits::HANDLES);
-    if engine.fuel.is_none() {
+    if !engine.counts {
         store.epoch_deadline_trap();
     }
     fresh(&mut store);

@@ -93,7 +93,7 @@ pub(super) fn prefix(data: &[u8], expected: &[u8], whose: &str) -> Result<(), St
         |text: &[u8]| text[begin.min(text.len())..].split_inclusive(|byte| *byte == b'\n').next().map(<[u8]>::to_vec);
     let (stored, wanted) = (line(data).unwrap_or_default(), line(expected).unwrap_or_default());
     let number = data[..begin].iter().filter(|byte| **byte == b'\n').count() + 1;
-    let stands = |part: &[u8]| part.windows(stored.len().max(1)).any(|window| window == stored);
+    let stands = |part: &[u8]| part.split_inclusive(|byte| *byte == b'\n').any(|line| line == stored);
     let what = if stands(&expected[..begin]) {
         "a line is stored twice, or out of order"
     } else if stands(&expected[begin.min(expected.len())..]) {

@@ -75,6 +75,9 @@ pub enum Unfit {
     /// It fails also without any fault, in words.
     #[error("{0}")]
     Fails(String),
+    /// The time was not enough for one run without any fault.
+    #[error("it takes too long over a log of some tens of kilobytes")]
+    Slow,
 }
 
 impl Simulation {
@@ -100,9 +103,20 @@ impl Simulation {
         custom: Custom,
         promise: Option<Promise>,
     ) -> Result<Self, Unfit> {
+        Self::trying_until(engine, component, kind, custom, promise, None)
+    }
+
+    fn trying_until(
+        engine: &Engine,
+        component: &Component,
+        kind: Kind,
+        custom: Custom,
+        promise: Option<Promise>,
+        until: Option<Instant>,
+    ) -> Result<Self, Unfit> {
         let policies = Policies::trying(engine, component, kind, custom)?;
         let sample = records::sample(SAMPLE);
-        let reference = world::reference(&policies, &sample).map_err(Unfit::Fails)?;
+        let reference = world::reference(&policies, &sample, until).map_err(Unfit::Fails)?.ok_or(Unfit::Slow)?;
         if let Some(words) = reference.refused.clone().filter(|_| reference.stored.is_empty()) {
             return Err(Unfit::Refuses(words));
         }

@@ -54,11 +54,16 @@ impl Battery for Rehearsal {
             let seed = seed.map(|seed| format!(" --seed {seed}")).unwrap_or_default();
             format!("see it happen with `fedtail policy test {}{settings}{kind}{seed}`", file)
         };
-        let simulation = match Simulation::trying(&engine, component, kind, custom.clone(), promise) {
+        let simulation = match Simulation::trying_until(&engine, component, kind, custom.clone(), promise, Some(until))
+        {
             Ok(simulation) => simulation,
             Err(Unfit::Refuses(words)) => {
                 // It may be made for logs of other names; what it does to them can't be known here.
                 tracing::info!("the policy {} is not tried: it refuses the simulation: {words}", file);
+                return Ok(());
+            }
+            Err(slow @ Unfit::Slow) => {
+                tracing::info!("the policy {file} is not tried: {slow}");
                 return Ok(());
             }
             Err(Unfit::Fails(words)) => return Err(format!("without any fault, {words}; {}", advice(None))),

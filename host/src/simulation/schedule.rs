@@ -280,15 +280,15 @@ fn fault(chance: &mut Chance, has: &impl Fn(u64) -> bool, terms: &Terms) -> Opti
         5 => Happening::KillSite(down),
         6 => Happening::KillServer(down),
         7 => Happening::KillServerInWrite(chance.below(12), down),
-        // Without flushes a store may lose what it acknowledged; where the source has lost it too, nothing is promised.
-        8 if terms.durability == Durability::Process && terms.destroys => Happening::KillServer(down),
+        // Without flushes a store may lose what it acknowledged; where the source has lost or moved it too, nothing is promised.
+        8 if terms.durability == Durability::Process && (terms.destroys || has(1)) => Happening::KillServer(down),
         8 => Happening::PowerLoss(down),
         9 => match chance.below(6) {
             0 | 1 => Happening::Full(chance.below(3_000)),
             2 | 3 => Happening::Room,
             4 => Happening::ReadOnly(chance.one_in(2)),
             // A file that can't be opened before it is gone is lost.
-            _ if terms.destroys => Happening::Room,
+            _ if terms.destroys || has(1) => Happening::Room,
             _ => Happening::Descriptors(chance.one_in(2)),
         },
         _ => match chance.below(2) {

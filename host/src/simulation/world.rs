@@ -174,19 +174,20 @@ pub(super) struct Reference {
     pub refused: Option<String>,
 }
 
-/// What policies make of a text without any fault. An error says how they fail at it.
-pub(super) fn reference(policies: &Policies, text: &[u8]) -> Result<Reference, String> {
+/// What policies make of a text without any fault; none where that is not known at this time. An error says how they fail
+/// at it.
+pub(super) fn reference(policies: &Policies, text: &[u8], until: Option<Instant>) -> Result<Option<Reference>, String> {
     let time = SimulatedTime::default();
     time.reach(SECOND);
     let schedule = Schedule::nothing();
     let job = Job::over(time.clone(), text);
     let promise = Some(Promise::Other);
     let judge = Judge::Lines(Lines::new(Promise::Other, policies.tried(), false));
-    let world = World { is_reference: true, ..world(&schedule, policies, promise, time, job, judge, false) };
+    let world = World { is_reference: true, until, ..world(&schedule, policies, promise, time, job, judge, false) };
     let ran = world.run();
     match ran.failure {
         Some(failure) => Err(failure),
-        None => Ok(Reference { stored: ran.stored, refused: ran.refused }),
+        None => Ok(ran.finished.then_some(Reference { stored: ran.stored, refused: ran.refused })),
     }
 }
 
@@ -791,7 +792,7 @@ impl World<'_> {
             Judge::Lines(lines) => {
                 lines.stored(&data, true)?;
                 let written = self.job.with_truth(|written, _| written.to_vec());
-                let leaves = || reference(policies, &written).map(|reference| reference.stored);
+                let leaves = || Ok(reference(policies, &written, None)?.map(|it| it.stored).unwrap_or_default());
                 lines.over(complete, &data, &outcome.gaps, &written, leaves)?;
             }
         }

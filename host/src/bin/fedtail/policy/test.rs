@@ -48,6 +48,7 @@ pub fn run(options: &Options) -> Result<Exit, Failure> {
     let simulation =
         Simulation::trying(&engine, &component, kind, custom.into(), options.kind).map_err(|unfit| match unfit {
             Unfit::Policy(error) => Failure::refused(error),
+            Unfit::Slow => failed(format!("the policy {}: {unfit}", file.display())),
             Unfit::Refuses(_) => failed(format!(
                 "the policy {} is not tried: {unfit}; give it --policy-setting with which it takes that one",
                 file.display()
