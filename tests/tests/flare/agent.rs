@@ -119,9 +119,29 @@ fn a_site_can_forbid_and_allow_streaming_while_jobs_run() {
     assert!(!place.stored("job-2", "site-1", "log.txt").exists());
 
     workspace.settings(r#"{"allow_log_streaming": true}"#);
-    agent.says("streaming is allowed again");
+    agent.says("streaming is allowed");
     eventually_holds(&stored, "allowed\nprivate for now\n");
     eventually_holds(&place.stored("job-2", "site-1", "log.txt"), "private for now\n");
+    agent.stop().with_code(0);
+}
+
+/// In a job's own container the workspace is filled when the job begins: until the site's settings are there, nothing leaves.
+#[test]
+fn nothing_is_streamed_before_the_sites_settings_are_there() {
+    let place = Place::new();
+    let server = Server::without_tls(&place, &[]);
+    let workspace = Workspace::new(&place);
+    let job = workspace.deploy("job-1", DECLARED);
+    append(&job.log("error_log.txt"), "an error\n");
+    let local = workspace.directory.join("local");
+    std::fs::rename(&local, place.path("local")).unwrap();
+    let agent = workspace.agent(&server.target(&place, "site-1"), &[]);
+    agent.says("nothing is streamed: the site's settings are not there, ");
+    assert!(agent.said("is streamed:").len() == 1 && agent.said("job-1").is_empty());
+    std::fs::rename(place.path("local"), local).unwrap();
+    agent.says("streaming is allowed");
+    eventually_holds(&place.stored("job-1", "site-1", "error_log.txt"), "an error\n");
+    assert_eq!(std::fs::read_to_string(job.config()).unwrap(), DECLARED, "the job keeps its streamers");
     agent.stop().with_code(0);
 }
 
@@ -190,6 +210,27 @@ fn what_keeps_the_agent_from_working_is_said() {
     append(&file, "job = \"job-1\"\n");
     let words = start(&["--workspace", kit, "--config", file.to_str().unwrap()]).with_error(2);
     assert!(words.contains("leave `job` out of the file"), "{words}");
+}
+
+/// `fedtail run` around a job's process asks the site too: where it says no, the command runs, and keeps its code.
+#[test]
+fn a_command_that_is_run_in_a_workspace_is_not_streamed_against_the_sites_word() {
+    let place = Place::new();
+    let server = Server::without_tls(&place, &[]);
+    let workspace = Workspace::new(&place);
+    let job = workspace.deploy("job-1", PLAIN);
+    let run = || {
+        let mut command = fedtail(["run", "--job", "job-1", "--workspace"]);
+        command.arg(&workspace.directory).args(server.target(&place, "site-1").flags());
+        command.arg("--log").arg(job.log("log.txt")).args(["--", "sh", "-c", "echo a line >> \"$1\"; exit 3", "sh"]);
+        Process::start("the site", command.arg(job.log("log.txt"))).ends().with_code(3)
+    };
+    workspace.settings(r#"{"allow_log_streaming": false}"#);
+    run().line("nothing is streamed: \"allow_log_streaming\" is false in ");
+    assert_eq!(std::fs::read_to_string(job.log("log.txt")).unwrap(), "a line\n", "the command ran");
+    assert!(!place.stored("job-1", "site-1", "log.txt").exists());
+    workspace.settings("{}");
+    run().line("log.txt complete, 14 bytes at the server");
 }
 
 /// A server that is not there when the agent is told to end: it waits, and leaves at once on a second signal.

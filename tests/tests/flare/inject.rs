@@ -163,6 +163,8 @@ fn what_cannot_be_edited_is_said_and_nothing_is_changed() {
         assert!(error.contains(words), "{error}");
         assert_eq!((read(&bad).as_str(), read(&good).as_str()), (text, CONFIG));
     }
+    let error = inject(&good, &["--workspace", place.path("").to_str().unwrap()]).with_error(1);
+    assert!(error.contains("is no site's workspace: the site's settings are not there"), "{error}");
     let error = inject(&place.path("none.json"), &[]).with_error(1);
     assert!(error.contains("none.json: it cannot be read: No such file or directory"), "{error}");
 }

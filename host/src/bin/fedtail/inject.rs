@@ -11,7 +11,7 @@ use similar::TextDiff;
 use crate::config::Time;
 use crate::exit::{Exit, Failure};
 use crate::flare::streamer::{DEFAULT_LOG, Whose};
-use crate::flare::{self, JobConfig, Streamer, permission};
+use crate::flare::{self, JobConfig, Permission, Streamer};
 use crate::out;
 
 /// Declare log streamers in FLARE jobs: each job then streams its logs by itself, with fedtail's Python package.
@@ -87,8 +87,11 @@ struct Change {
 }
 
 pub fn run(options: &Options) -> Result<Exit, Failure> {
-    if let Some(workspace) = options.workspace.as_deref().filter(|workspace| !workspace.is_dir()) {
-        return Err(Failure::start(format!("the workspace {} is not a directory", workspace.display())));
+    if let Some(workspace) = &options.workspace
+        && let Permission::Awaited(reason) = flare::permission(workspace)
+    {
+        let shown = workspace.display();
+        return Err(Failure::start(format!("{shown} is no site's workspace: {reason}; nothing is changed")));
     }
     let changes = options.configs.iter().map(|path| options.change(path)).collect::<Result<Vec<_>, _>>()?;
     for change in changes {
@@ -124,9 +127,9 @@ impl Options {
 
     fn edit(&self, path: &Path, config: &mut JobConfig) -> String {
         let workspace = self.workspace.clone().or_else(|| flare::workspace::of_config(path));
-        if let Some(refusal) = workspace.as_deref().and_then(permission::refusal_of_workspace) {
+        if let Some(Permission::Denied(reason)) = workspace.as_deref().map(flare::permission) {
             let removed = config.remove(|_, _| true);
-            return format!("not streamed, {}: {refusal}", told(removed, "removed"));
+            return format!("not streamed, {}: {reason}", told(removed, "removed"));
         }
         if self.remove {
             let is_meant = |log: &str| self.logs.is_empty() || self.logs.iter().any(|meant| meant.as_str() == log);

@@ -15,7 +15,7 @@ use super::selection::Pattern;
 use super::sending::{Ended, Sending};
 use crate::escape::escaped;
 use crate::exit::{Exit, Failure};
-use crate::flare::{self, JobConfig, JobDirectory, Workspace, permission, worker};
+use crate::flare::{self, JobConfig, JobDirectory, Permission, Workspace, worker};
 use crate::out;
 
 /// Between two looks at all processes of the machine.
@@ -41,8 +41,8 @@ pub struct Jobs {
     present: BTreeSet<String>,
     /// Those of which all is said, and with which nothing is to be done.
     passed_over: HashSet<String>,
-    /// Why the site does not let its logs be streamed now.
-    refusal: Option<String>,
+    /// What the site says of streaming its logs.
+    permission: Permission,
     /// Those whose process runs, and when that was seen.
     workers: (HashSet<String>, Instant),
     watcher: Arc<Watcher>,
@@ -70,7 +70,7 @@ impl Jobs {
             known: BTreeMap::new(),
             present: workspace.jobs().unwrap_or_default().into_iter().map(|job| job.id).collect(),
             passed_over: HashSet::new(),
-            refusal: None,
+            permission: Permission::Given,
             workers: (worker::running(&workspace.directory), Instant::now()),
             workspace,
             watcher,
@@ -105,13 +105,13 @@ impl Jobs {
             if self.passed_over.contains(&directory.id) {
                 continue;
             }
-            if self.refusal.is_some() {
-                self.strip(&directory);
-            } else if !self.known.contains_key(&directory.id) {
-                self.find(directory);
+            match self.permission {
+                Permission::Given if !self.known.contains_key(&directory.id) => self.find(directory),
+                Permission::Given | Permission::Awaited(_) => {}
+                Permission::Denied(_) => self.strip(&directory),
             }
         }
-        if self.refusal.is_none() {
+        if self.permission == Permission::Given {
             let ids: Vec<String> = self.known.keys().cloned().collect();
             ids.iter().for_each(|id| self.look_at(id));
         }
@@ -119,20 +119,20 @@ impl Jobs {
     }
 
     fn look_at_permission(&mut self) {
-        let now = permission::refusal_of_workspace(&self.workspace.directory);
-        if now == self.refusal {
+        let now = flare::permission(&self.workspace.directory);
+        if now == self.permission {
             return;
         }
         match &now {
-            Some(reason) => {
+            Permission::Awaited(reason) | Permission::Denied(reason) => {
                 out::line(format_args!("nothing is streamed: {reason}"));
                 self.known.values_mut().for_each(|job| job.give_up(reason));
             }
-            None => out::line("streaming is allowed again"),
+            Permission::Given => out::line("streaming is allowed"),
         }
         // What was passed over for one reason may have to be looked at for the other.
         self.passed_over.clear();
-        self.refusal = now;
+        self.permission = now;
     }
 
     /// Removes the streamers that a job brings with it, since the site allows none.
@@ -228,6 +228,8 @@ impl Jobs {
 
     /// Ends all streams, and waits until the server has everything.
     pub async fn drain(&mut self, endings: &mut mpsc::UnboundedReceiver<Ended>) {
+        // What came since the last look is sent too.
+        self.look();
         for (id, job) in &mut self.known {
             if job.stop() {
                 out::line(format_args!("{id} ends with the agent"));

@@ -2,7 +2,7 @@
 
 mod job_config;
 mod layout;
-pub mod permission;
+mod permission;
 mod replace;
 pub mod streamer;
 
@@ -10,6 +10,7 @@ pub mod worker;
 pub mod workspace;
 
 pub use self::job_config::JobConfig;
+pub use self::permission::{Permission, of_workspace as permission};
 pub use self::replace::replace;
 pub use self::streamer::Streamer;
 pub use self::workspace::{JobDirectory, Workspace};

@@ -13,29 +13,40 @@ const SETTING: &str = "allow_log_streaming";
 /// The site's settings, and those that it was delivered with, which FLARE reads where the first are not there.
 const FILES: [&str; 2] = ["resources.json", "resources.json.default"];
 
-/// Why a workspace's site does not let its logs be streamed, in words; none if it does.
-pub fn refusal_of_workspace(workspace: &Path) -> Option<String> {
-    FILES
-        .iter()
-        .map(|file| workspace.join("local").join(file))
-        .find(|path| path.exists())
-        .and_then(|path| refusal(&path))
+/// What a site says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Permission {
+    Given,
+    /// It has said nothing yet, and how this shows: in a job's own container the workspace is filled when the job begins.
+    Awaited(String),
+    /// It says no, and where.
+    Denied(String),
 }
 
-/// The same from one file of settings.
-pub fn refusal(path: &Path) -> Option<String> {
+/// What the site of a workspace says.
+pub fn of_workspace(workspace: &Path) -> Permission {
+    let local = workspace.join("local");
+    if !local.is_dir() {
+        return Permission::Awaited(format!("the site's settings are not there, {}", local.display()));
+    }
+    let file = FILES.iter().map(|file| local.join(file)).find(|path| path.exists());
+    file.map_or(Permission::Given, |path| of_settings(&path))
+}
+
+fn of_settings(path: &Path) -> Permission {
     let shown = path.display();
-    let unknown = |reason: String| Some(format!("whether the site allows it is not known: {shown}: {reason}"));
+    let unknown =
+        |reason: String| Permission::Denied(format!("whether the site allows it is not known: {shown}: {reason}"));
     let text = match std::fs::read_to_string(path) {
         Ok(text) => text,
         // Taken away between two looks: nothing is said.
-        Err(e) if e.kind() == ErrorKind::NotFound => return None,
+        Err(e) if e.kind() == ErrorKind::NotFound => return Permission::Given,
         Err(e) => return unknown(e.to_string()),
     };
     match serde_json::from_str(&text) {
         Ok(Value::Object(settings)) => match settings.get(SETTING) {
-            None | Some(Value::Bool(true)) => None,
-            Some(Value::Bool(false)) => Some(format!("{SETTING:?} is false in {shown}")),
+            None | Some(Value::Bool(true)) => Permission::Given,
+            Some(Value::Bool(false)) => Permission::Denied(format!("{SETTING:?} is false in {shown}")),
             Some(other) => unknown(format!("{SETTING:?} is {other}, which is neither true nor false")),
         },
         Ok(_) => unknown("it is not a JSON object".into()),
@@ -47,12 +58,21 @@ pub fn refusal(path: &Path) -> Option<String> {
 mod tests {
     use super::*;
 
+    fn denied(workspace: &Path) -> Option<String> {
+        match of_workspace(workspace) {
+            Permission::Given => None,
+            Permission::Awaited(words) => panic!("it has settings: {words}"),
+            Permission::Denied(words) => Some(words),
+        }
+    }
+
     #[test]
     fn only_what_is_understood_as_a_yes_is_one() {
         let root = tempfile::tempdir().unwrap();
         let local = root.path().join("local");
-        assert_eq!(refusal_of_workspace(root.path()), None, "nothing is said");
+        assert!(matches!(of_workspace(root.path()), Permission::Awaited(words) if words.ends_with("/local")));
         std::fs::create_dir(&local).unwrap();
+        assert_eq!(denied(root.path()), None, "nothing is said");
         for (text, words) in [
             ("{\"allow_log_streaming\": true}", None),
             ("{}", None),
@@ -62,9 +82,9 @@ mod tests {
             ("{\"allow_log_", Some("it is not JSON: EOF")),
         ] {
             std::fs::write(local.join("resources.json"), text).unwrap();
-            let refusal = refusal_of_workspace(root.path());
-            assert_eq!(refusal.is_some(), words.is_some(), "{text}: {refusal:?}");
-            assert!(refusal.unwrap_or_default().contains(words.unwrap_or_default()), "{text}");
+            let denied = denied(root.path());
+            assert_eq!(denied.is_some(), words.is_some(), "{text}: {denied:?}");
+            assert!(denied.unwrap_or_default().contains(words.unwrap_or_default()), "{text}");
         }
     }
 
@@ -74,8 +94,8 @@ mod tests {
         let local = root.path().join("local");
         std::fs::create_dir(&local).unwrap();
         std::fs::write(local.join("resources.json.default"), "{\"allow_log_streaming\": false}").unwrap();
-        assert!(refusal_of_workspace(root.path()).unwrap().ends_with("resources.json.default"));
+        assert!(denied(root.path()).unwrap().ends_with("resources.json.default"));
         std::fs::write(local.join("resources.json"), "{}").unwrap();
-        assert_eq!(refusal_of_workspace(root.path()), None);
+        assert_eq!(denied(root.path()), None);
     }
 }

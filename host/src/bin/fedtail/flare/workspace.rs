@@ -68,12 +68,13 @@ fn app(job: &Path) -> Option<PathBuf> {
     })
 }
 
-/// The workspace that a job's configuration is in: that of WORKSPACE/JOB/app_SITE/config/FILE.
+/// The workspace that a job's configuration is in: that of WORKSPACE/JOB/app_SITE/config/FILE, beside the site's `local`.
 pub fn of_config(config: &Path) -> Option<PathBuf> {
     let config = std::path::absolute(config).ok()?;
     let app = config.parent()?.parent()?;
     let is_deployed = app.file_name()?.to_str()?.starts_with(APP);
-    app.parent()?.parent().filter(|_| is_deployed).map(Path::to_owned)
+    let workspace = app.parent()?.parent()?;
+    (is_deployed && workspace.join("local").is_dir()).then(|| workspace.to_owned())
 }
 
 #[cfg(test)]
@@ -100,7 +101,7 @@ mod tests {
         let job = workspace.jobs().unwrap().remove(1);
         assert_eq!(job.logs, directory.join("b"));
         assert_eq!(of_config(&job.config), Some(directory.clone()));
-        assert_eq!(of_config(Path::new("app/config/config_fed_client.json")), None);
+        assert_eq!(of_config(&directory.join("b/app/config/config_fed_client.json")), None, "not deployed");
 
         let elsewhere = Workspace { directory, log_root: Some("/logs/site-1".into()) };
         assert_eq!(elsewhere.jobs().unwrap()[0].logs, Path::new("/logs/site-1/a"));
