@@ -104,6 +104,9 @@ class Line:
 
     def close(self) -> None:
         """The host is done with the line."""
+        # It needs no word about what it did itself.
+        with self._lock:
+            self._incoming = None
         self._end("the other side is done with this connection", tell=True)
 
     # What arrives.
