@@ -13,6 +13,7 @@ from nvflare.apis.workspace import Workspace
 from nvflare.fuel.f3.cellnet.fqcn import FQCN
 
 from .cell import CellTransport
+from .identity import own_site
 from .startup_kit import certificates
 
 
@@ -74,7 +75,7 @@ class Connection:
 def _site(destination: Destination, cell: Any, fl_ctx: FLContext) -> fedtail.Site:
     if destination.server is None:
         return fedtail.Site(CellTransport(cell, list(destination.cells)), policy=destination.policy)
-    name = fl_ctx.get_identity_name()
+    name = own_site(fl_ctx)
     if not destination.server.startswith("https://"):
         return fedtail.Site(destination.server, site=name, policy=destination.policy)
     workspace = Workspace(root_dir=fl_ctx.get_prop(FLContextKey.WORKSPACE_ROOT), site_name=name)

@@ -1,4 +1,4 @@
-"""Which site a message of FLARE's cell network comes from.
+"""Which site a message of FLARE's cell network comes from, and which site this process belongs to.
 
 The peer properties of a FLARE message are whatever its sender put there. What FLARE itself vouches for is the message's
 origin: the server checks that the sender's token is its own, and that the token's client is registered at the cell that
@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from typing import Any, Iterable
 
-from nvflare.apis.fl_constant import CellMessageAuthHeaderKey, SiteType
+from nvflare.apis.fl_constant import CellMessageAuthHeaderKey, FLContextKey, SiteType
+from nvflare.apis.fl_context import FLContext
 from nvflare.fuel.f3.cellnet.defs import MessageHeaderKey, MessagePropKey
 from nvflare.fuel.f3.cellnet.fqcn import FQCN
 from nvflare.fuel.f3.message import Message
@@ -37,6 +38,12 @@ def site_of(message: Message, clients: Iterable[Any]) -> str:
     if claimed and claimed != name:
         raise PermissionError(f"FLARE's cell {origin} belongs to the site {name}, and the message was sent by {claimed}")
     return name
+
+
+def own_site(fl_ctx: FLContext) -> str:
+    """The name of the site that this process belongs to; empty where FLARE has none yet."""
+    # Events of a client's parent process may have the name in a property of their own only.
+    return fl_ctx.get_identity_name(default="") or fl_ctx.get_prop(FLContextKey.CLIENT_NAME) or ""
 
 
 def job_of(message: Message) -> str:

@@ -13,6 +13,7 @@ from nvflare.apis.workspace import Workspace
 from nvflare.widgets.widget import Widget
 
 from .connections import Connection, Destination, cells_of_job
+from .identity import own_site
 from .permission import refusal_of_site
 
 
@@ -127,7 +128,7 @@ def log_path(name: str, fl_ctx: FLContext) -> str:
     for path in written:
         if os.path.basename(path) in _FLARE_LOGS:
             return os.path.join(os.path.dirname(path), name)
-    workspace = Workspace(root_dir=fl_ctx.get_prop(FLContextKey.WORKSPACE_ROOT), site_name=fl_ctx.get_identity_name())
+    workspace = Workspace(root_dir=fl_ctx.get_prop(FLContextKey.WORKSPACE_ROOT), site_name=own_site(fl_ctx))
     return os.path.join(workspace.get_log_root(fl_ctx.get_job_id()), name)
 
 

@@ -15,6 +15,8 @@ from nvflare.apis.fl_context import FLContext
 from nvflare.apis.workspace import Workspace
 from nvflare.fuel.utils.config_service import ConfigService
 
+from .identity import own_site
+
 #: The setting's name, which is FLARE's.
 ALLOW_LOG_STREAMING = "allow_log_streaming"
 
@@ -53,7 +55,7 @@ def refusal_of(config: dict[str, Any], where: str) -> str | None:
 
 def _resources_file(fl_ctx: FLContext) -> str | None:
     root = fl_ctx.get_prop(FLContextKey.WORKSPACE_ROOT)
-    site = fl_ctx.get_identity_name(default="")
+    site = own_site(fl_ctx)
     if not root or not site:
         return None
     try:

@@ -15,6 +15,7 @@ from nvflare.widgets.widget import Widget
 
 from . import job_config
 from .connections import Connection, Destination, cells_of_job
+from .identity import own_site
 from .job_log_streamer import file_name
 from .permission import refusal_of_site
 
@@ -145,5 +146,5 @@ class SiteLogStreamer(Widget):
 
 
 def _workspace(fl_ctx: FLContext) -> Workspace | None:
-    root, site = fl_ctx.get_prop(FLContextKey.WORKSPACE_ROOT), fl_ctx.get_identity_name()
+    root, site = fl_ctx.get_prop(FLContextKey.WORKSPACE_ROOT), own_site(fl_ctx)
     return Workspace(root_dir=root, site_name=site) if root and site else None
