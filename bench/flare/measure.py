@@ -53,7 +53,9 @@ def measure(name: str, arguments: argparse.Namespace) -> Figures:
         command = [sys.executable, "-m", "nvflare.cli", "simulator", str(job), "-w", str(directory / "workspace")]
         done = subprocess.run([*command, "-n", "1", "-t", "1"], capture_output=True, text=True)
         if not result.exists():
-            sys.exit(f"the simulator's run with the widgets of {name} failed:\n{done.stdout[-3000:]}{done.stderr[-3000:]}")
+            sys.exit(
+                f"the simulator's run with the widgets of {name} failed:\n{done.stdout[-3000:]}{done.stderr[-3000:]}"
+            )
         figures: Figures = json.loads(result.read_text())
         arrived = set((received / "simulate_job" / "site-1" / "rotation.txt").read_bytes().split(b"\n"))
         lines = sum(1 for line in arrived if line.startswith(b"line ") and len(line) == len("line 00000000 ") + 105)

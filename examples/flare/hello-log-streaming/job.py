@@ -1,5 +1,7 @@
 """FLARE's hello-log-streaming with fedtail's widgets: two sites in FLARE's simulator, their logs live at the server.
 
+To run it, and to follow a log while it comes in:
+
     pip install fedtail nvflare==2.9.0
     python job.py --workspace /tmp/hello
     tail -F /tmp/hello/hello-log-streaming/server/simulate_job/live_logs/simulate_job/site-1/log.txt
@@ -8,10 +10,9 @@
 import argparse
 from pathlib import Path
 
+from fedtail.flare import enable_log_streaming
 from nvflare.app_common.np.recipes.fedavg import NumpyFedAvgRecipe
 from nvflare.recipe import SimEnv
-
-from fedtail.flare import enable_log_streaming
 
 
 def main() -> None:

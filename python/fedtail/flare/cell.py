@@ -1,7 +1,7 @@
 """fedtail's connections over FLARE's cell network: no port to open, FLARE's own authentication, its own route.
 
-A cell is one process's place in FLARE's network. All connections of a cell share one :class:`Exchange`, since FLARE knows
-one callback for each topic. A connection begins with a request that the other side answers; from then on both sides
+A cell is one process's place in FLARE's network. All connections of a cell share one :class:`Exchange`, since FLARE
+knows one callback for each topic. A connection begins with a request that the other side answers; from then on both sides
 send messages that need no answer, so that a far link is kept full.
 """
 
@@ -10,7 +10,8 @@ from __future__ import annotations
 import threading
 import uuid
 import weakref
-from typing import Any, Callable
+from collections.abc import Callable
+from typing import Any
 
 import fedtail
 from nvflare.fuel.f3.cellnet.defs import MessageHeaderKey, ReturnCode
@@ -59,8 +60,8 @@ class Exchange:
     @classmethod
     def of(cls, cell: Any) -> Exchange:
         """The exchange of a FLARE cell (a `Cell` or its `CoreCell`)."""
-        # FLARE's Cell sends by its own streaming of large objects, which has a window of its own and starts a stream for
-        # each message. The core cell's messages are the network's own.
+        # FLARE's Cell sends by its own streaming of large objects, which has a window of its own and starts a stream
+        # for each message. The core cell's messages are the network's own.
         core_cell = getattr(cell, "core_cell", cell)
         with cls._exchanges_lock:
             exchange = cls._exchanges.get(core_cell)
@@ -198,7 +199,7 @@ class _CellPost:
     def close(self, reason: str) -> None:
         self._send(_CLOSE, {_REASON: reason}, b"")
 
-    def _send(self, topic: str, headers: dict, payload: bytes) -> None:
+    def _send(self, topic: str, headers: dict[str, Any], payload: bytes) -> None:
         headers[_CONNECTION] = self._connection
         try:
             errors = self._cell.fire_and_forget(CHANNEL, topic, self._peer, Message(headers, payload), optional=True)
@@ -236,4 +237,6 @@ class CellTransport(fedtail.Transport):
             line = exchange.connect(target, incoming)
             if line is not None:
                 return line
-        raise ConnectionError("no log receiver there: add fedtail.flare.JobLogReceiver to the server's resources or the job")
+        raise ConnectionError(
+            "no log receiver there: add fedtail.flare.JobLogReceiver to the server's resources or the job"
+        )

@@ -14,7 +14,7 @@ from nvflare.apis.storage import DataTypes
 def component_of(log: str) -> str:
     """The name under which the job manager keeps a log, as FLARE's own receiver gives it: without the site's name."""
     if log == WorkspaceConstants.ERROR_LOG_FILE_NAME:
-        return DataTypes.ERRORLOG.value
+        return str(DataTypes.ERRORLOG.value)
     return f"{DataTypes.LOG.value}_{log}"
 
 

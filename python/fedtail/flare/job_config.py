@@ -11,7 +11,7 @@ import os
 import tempfile
 from dataclasses import dataclass
 from json import JSONDecodeError, JSONDecoder
-from json.decoder import scanstring
+from json.decoder import scanstring  # type: ignore[attr-defined]
 from typing import Any
 
 #: What an injected component is. FLARE builds a component from its `path` and `args`.
@@ -83,7 +83,7 @@ class JobConfig:
                 self._splice(self._elements[n - 1].end, self._elements[n].end, "")
             elif len(self._elements) > 1:
                 self._splice(self._elements[0].start, self._elements[1].start, "")
-            else:
+            elif self._components is not None:
                 self._splice(self._components.start, self._components.end, "[]")
             self._read()
         return len(found)

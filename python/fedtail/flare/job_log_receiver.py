@@ -137,7 +137,8 @@ class JobLogReceiver(Widget):
         with self._engine.new_context() as fl_ctx:
             if finished.ending not in (_COMPLETE, _INCOMPLETE):
                 self.log_warning(
-                    fl_ctx, f"{name} ended {finished.ending}: {finished.reason}; the partial log stays in {finished.path}"
+                    fl_ctx,
+                    f"{name} ended {finished.ending}: {finished.reason}; the partial log stays in {finished.path}",
                 )
                 return
             if finished.bytes == 0:

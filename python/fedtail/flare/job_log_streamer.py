@@ -28,7 +28,7 @@ class JobLogStreamer(Widget):
     :param poll_interval: seconds between looks at the file where the operating system reports no change
     :param policy: the site's policy: a Wasm component, or a directory of them; None for the one that sends all
     :param finish_timeout: seconds that END_RUN waits until the server has stored the end
-    :param server: address of a server of its own, for gRPC with the startup kit's certificates; None for FLARE's network
+    :param server: a server's address for gRPC with the startup kit's certificates; None for FLARE's network
     :param target_parent_server: only the receiver of the server's parent process will do, not one of the job's
     :raises ValueError: the log's name is not the name of a file
     """

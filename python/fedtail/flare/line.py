@@ -1,16 +1,17 @@
 """One connection over messages that may overtake each other: put in order, bounded, with credit for the sender.
 
-FLARE hands each message to one of a hundred threads, so two that were sent one after the other may arrive in any order,
-and one that a cell on the way could not forward is gone without a word. A line numbers its messages, hands them on in
-order, and lets few be on their way. What it can't repair it ends, in words: the host connects again, and asks the server
-where it stands.
+FLARE hands each message to one of a hundred threads, so two that were sent one after the other may arrive in any
+order, and one that a cell on the way could not forward is gone without a word. A line numbers its messages, hands them
+on in order, and lets few be on their way. What it can't repair it ends, in words: the host connects again, and asks the
+server where it stands.
 """
 
 from __future__ import annotations
 
 import threading
 import time
-from typing import Callable, Protocol
+from collections.abc import Callable
+from typing import Protocol
 
 import fedtail
 

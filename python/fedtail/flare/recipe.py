@@ -9,7 +9,7 @@ from nvflare.apis.fl_constant import WorkspaceConstants
 from .job_log_receiver import JobLogReceiver
 from .job_log_streamer import JobLogStreamer
 
-#: The package that sites have installed; FLARE would otherwise copy the widgets' files into the job, as code of its own.
+#: The package that sites have installed; FLARE would else copy the widgets' files into the job, as code of its own.
 _PACKAGE = "fedtail"
 
 

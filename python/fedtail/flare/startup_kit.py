@@ -36,6 +36,8 @@ def certificates(workspace: Workspace, server: bool) -> Certificates:
             for part in (SecureTrainConst.SSL_ROOT_CERT, SecureTrainConst.SSL_CERT, SecureTrainConst.PRIVATE_KEY)
         ]
     except (OSError, ValueError, LookupError, TypeError) as error:
-        raise ValueError(f"the startup kit names no certificates for a connection of its own: {path}: {error}") from None
+        raise ValueError(
+            f"the startup kit names no certificates for a connection of its own: {path}: {error}"
+        ) from None
     # The kit's files stand beside its configuration; a name that is absolute stays as it is.
     return Certificates(*(os.path.join(startup, name) for name in names))

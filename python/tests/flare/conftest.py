@@ -44,15 +44,11 @@ else:
 
         def server_job(self, job_id):
             """The server's process of a job."""
-            return self._engine(
-                f"server.{job_id}", self.url, self.directory / "server", "server", SERVER_JOB, job_id
-            )
+            return self._engine(f"server.{job_id}", self.url, self.directory / "server", "server", SERVER_JOB, job_id)
 
         def site_job(self, site, job_id, cell=None):
             """A site's process of a job."""
-            engine = self._engine(
-                cell or f"{site}.{job_id}", self.url, self.directory / site, site, CLIENT_JOB, job_id
-            )
+            engine = self._engine(cell or f"{site}.{job_id}", self.url, self.directory / site, site, CLIENT_JOB, job_id)
             (self.directory / site / job_id).mkdir(exist_ok=True)
             return engine
 

@@ -1,4 +1,4 @@
-"""A real federation for tests: `nvflare poc`, a process for each participant, mutual TLS, on ports of this test alone."""
+"""A real federation for tests: `nvflare poc`, a process for each participant, mutual TLS, a port of its own."""
 
 import contextlib
 import json

@@ -1,17 +1,16 @@
 """Whose log it is: what FLARE has authenticated decides, whatever a message says."""
 
 import pytest
-from nvflare.apis.event_type import EventType
-from nvflare.apis.fl_constant import CellMessageAuthHeaderKey
-from nvflare.fuel.f3.cellnet.defs import MessageHeaderKey, MessagePropKey
-from nvflare.fuel.f3.endpoint import Endpoint
-from nvflare.fuel.f3.message import Message
-
 from engine import fire
 from federation import until
 from fedtail.flare import JobLogReceiver, JobLogStreamer
 from fedtail.flare.cell import CHANNEL, CellTransport
 from fedtail.flare.identity import site_of
+from nvflare.apis.event_type import EventType
+from nvflare.apis.fl_constant import CellMessageAuthHeaderKey
+from nvflare.fuel.f3.cellnet.defs import MessageHeaderKey, MessagePropKey
+from nvflare.fuel.f3.endpoint import Endpoint
+from nvflare.fuel.f3.message import Message
 
 JOB = "job-1"
 
@@ -59,7 +58,12 @@ def test_a_site_is_the_client_at_whose_cell_a_message_began(origin, neighbour, s
 @pytest.mark.parametrize(
     "origin, neighbour, client_name, words",
     [
-        ("site-1.job-1", "site-2.job-1", None, "says that it is from FLARE's cell site-1.job-1, and came from site-2.job-1"),
+        (
+            "site-1.job-1",
+            "site-2.job-1",
+            None,
+            "says that it is from FLARE's cell site-1.job-1, and came from site-2.job-1",
+        ),
         ("site-1.job-1", "site-2", "site-2", "and came from site-2"),
         ("site-1.job-1", "server", "site-2", "belongs to the site site-1, and the message was sent by site-2"),
         ("server", "site-2", "site-2", "says that it is from FLARE's cell server, and came from site-2"),
@@ -73,7 +77,7 @@ def test_a_message_that_contradicts_itself_is_refused(origin, neighbour, client_
 
 def test_a_cell_of_no_client_is_asked_to_try_again():
     """After a server's restart its clients register one after the other.
-    (Differs from test_job_log_receiver_does_not_warn_when_client_not_registered: FLARE's own takes what nobody vouches for.)"""
+    (Unlike test_job_log_receiver_does_not_warn_when_client_not_registered: FLARE's takes what nobody vouches for.)"""
     with pytest.raises(ConnectionError, match="no client is registered at FLARE's cell site-9.job-1"):
         site_of(message("site-9.job-1"), CLIENTS)
 

@@ -5,7 +5,6 @@ import os
 import stat
 
 import pytest
-
 from fedtail.flare import job_config
 from fedtail.flare.job_config import STREAMER, JobConfig
 
@@ -79,9 +78,7 @@ def test_a_declared_streamer_of_the_same_log_is_enough(declared):
     assert json.loads(config.text) == {"components": []}
 
 
-@pytest.mark.parametrize(
-    "text", ["{}", '{"components": null, "k": 1}', '{"components": []}', '{\r\n  "a": 1\r\n}\r\n']
-)
+@pytest.mark.parametrize("text", ["{}", '{"components": null, "k": 1}', '{"components": []}', '{\r\n  "a": 1\r\n}\r\n'])
 def test_a_job_without_components_gets_them(text):
     """Also where the key is missing, empty or null, in the file's own line ends."""
     config = JobConfig(text)

@@ -5,7 +5,6 @@ import threading
 
 import fedtail
 import pytest
-
 from fedtail.flare import line as line_module
 from fedtail.flare.line import WINDOW, Line
 

@@ -4,7 +4,6 @@ import shutil
 from pathlib import Path
 
 import pytest
-
 from federation import Federation, until, write_job
 
 #: The size of each site's log, in megabytes.
@@ -57,7 +56,11 @@ def test_large_logs_of_two_sites_arrive_and_are_filed_to_the_last_line(federatio
 def test_download_job_components_finds_what_was_filed(federation, tmp_path):
     """By the command that FLARE's users know, and under the names that FLARE's own receiver gives."""
     job_id, _ = run(federation, write_job(tmp_path, "small", 2, {"megabytes": 0.1}))
-    expected = {(site, log): filed(federation, job_id, site, log) for site in federation.sites for log in ("log.txt", "error_log.txt")}
+    expected = {
+        (site, log): filed(federation, job_id, site, log)
+        for site in federation.sites
+        for log in ("log.txt", "error_log.txt")
+    }
     components = federation.flare.list_job_components(job_id)
     names = {f"LOG_log.txt_{site}" for site in federation.sites} | {f"ERRORLOG_{site}" for site in federation.sites}
     assert names <= set(components)
@@ -71,7 +74,7 @@ def test_download_job_components_finds_what_was_filed(federation, tmp_path):
 
 
 def test_a_job_that_fails_before_its_first_line_of_work_still_reports(federation, tmp_path):
-    """A class that does not exist: the job's process never reaches START_RUN, and its error log says why, at the server."""
+    """A class that does not exist: the job's process never reaches START_RUN, and its error log at the server says why."""
     job = write_job(tmp_path, "broken", 2)
     path = job / "app" / "config" / "config_fed_client.json"
     path.write_text(path.read_text().replace("talkative.Talk", "talkative.Missing"))

@@ -6,7 +6,6 @@ import sys
 
 import pytest
 import yaml
-
 from federation import EXAMPLES, PATIENCE
 
 
@@ -17,7 +16,16 @@ def kits(tmp_path_factory):
     project = yaml.safe_load((EXAMPLES / "project.yml").read_text())
     project["participants"][2]["allow_log_streaming"] = False
     (directory / "project.yml").write_text(yaml.safe_dump(project))
-    command = [sys.executable, "-m", "nvflare.cli", "provision", "-p", str(directory / "project.yml"), "-w", str(directory)]
+    command = [
+        sys.executable,
+        "-m",
+        "nvflare.cli",
+        "provision",
+        "-p",
+        str(directory / "project.yml"),
+        "-w",
+        str(directory),
+    ]
     done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, cwd=directory)
     assert done.returncode == 0, done.stdout + done.stderr
     return directory / project["name"] / "prod_00"
@@ -68,6 +76,15 @@ def test_a_builder_at_the_wrong_place_says_where_it_belongs(tmp_path):
     builders = project["builders"]
     builders.insert(1, builders.pop(2))
     (tmp_path / "project.yml").write_text(yaml.safe_dump(project))
-    command = [sys.executable, "-m", "nvflare.cli", "provision", "-p", str(tmp_path / "project.yml"), "-w", str(tmp_path)]
+    command = [
+        sys.executable,
+        "-m",
+        "nvflare.cli",
+        "provision",
+        "-p",
+        str(tmp_path / "project.yml"),
+        "-w",
+        str(tmp_path),
+    ]
     done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, cwd=tmp_path)
     assert "LogStreamingBuilder must stand after StaticFileBuilder in project.yml" in done.stdout + done.stderr

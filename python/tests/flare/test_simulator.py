@@ -36,7 +36,7 @@ def test_the_logs_at_the_server_are_those_of_the_sites(tmp_path):
 
 
 def test_the_job_carries_no_code_of_ours(tmp_path):
-    """The package is installed at the sites: FLARE copies no file of it into the job, where it would be the job's own code."""
+    """The package is installed at the sites: FLARE copies no file of it into the job, as if it were the job's code."""
     export = tmp_path / "export"
     program = (
         "import sys; from nvflare.app_common.np.recipes.fedavg import NumpyFedAvgRecipe\n"

@@ -2,14 +2,13 @@
 
 import json
 
-from nvflare.apis.event_type import EventType
-from nvflare.apis.fl_constant import FLContextKey, JobConstants
-from nvflare.apis.job_def import JobMetaKey
-
 from engine import fire
 from federation import until
 from fedtail.flare import JobLogReceiver, JobLogStreamer, SiteLogStreamer
 from fedtail.flare.connections import cells_of_job
+from nvflare.apis.event_type import EventType
+from nvflare.apis.fl_constant import FLContextKey, JobConstants
+from nvflare.apis.job_def import JobMetaKey
 
 JOB = "job-1"
 
@@ -46,7 +45,10 @@ def test_each_of_a_sites_widgets_declares_its_log(network, logs):
     (test_before_job_launch_injects_when_enabled, test_system_injected_streamer_targets_parent_server)"""
     site = network.site("site-1")
     path = deployed(network, "site-1", '{\n  "format_version": 2\n}\n')
-    for widget in (SiteLogStreamer(), SiteLogStreamer("error_log.txt", liveness_interval=5.0, policy="/etc/policy.wasm")):
+    for widget in (
+        SiteLogStreamer(),
+        SiteLogStreamer("error_log.txt", liveness_interval=5.0, policy="/etc/policy.wasm"),
+    ):
         launch(widget, site)
         launch(widget, site)
     components = json.loads(path.read_text())["components"]
@@ -80,7 +82,8 @@ def test_a_job_that_can_not_be_changed_is_told_of_and_runs(network, logs):
 
 def test_a_job_that_failed_before_its_run_began_reports(network, logs):
     """Nothing streamed; the error log is filed under the site's name and the job's, from the parent's process.
-    (test_site_log_streamer_uploads_completed_error_log_snapshot, test_completed_upload_seeds_run_num_and_identity_on_fresh_context)"""
+    (test_site_log_streamer_uploads_completed_error_log_snapshot,
+    test_completed_upload_seeds_run_num_and_identity_on_fresh_context)"""
     server, site = receiving(network), network.site("site-1")
     (network.directory / "site-1" / JOB).mkdir()
     (network.directory / "site-1" / JOB / "error_log.txt").write_text("ModuleNotFoundError: torch\n")

@@ -6,13 +6,12 @@ The names in brackets are FLARE's own unit tests of its log streaming, whose beh
 import threading
 
 import pytest
-from nvflare.apis.event_type import EventType
-from nvflare.apis.fl_constant import SystemComponents
-
 from engine import fire
 from federation import until
 from fedtail.flare import JobLogReceiver, JobLogStreamer
 from fedtail.flare.cell import CellTransport, Exchange
+from nvflare.apis.event_type import EventType
+from nvflare.apis.fl_constant import SystemComponents
 
 JOB = "job-1"
 
@@ -116,7 +115,8 @@ def test_a_receiver_that_comes_later_gets_everything(network, logs):
 
 def test_a_receiver_that_is_started_anew_goes_on_where_it_was(network, server, site):
     """FLARE's own stream ends for good after an error; this one connects again and nothing is there twice.
-    (test_execution_exception_after_first_ok_still_ends_stream, test_process_replies_tolerates_falsy_replies_after_first_ok)"""
+    (test_execution_exception_after_first_ok_still_ends_stream,
+    test_process_replies_tolerates_falsy_replies_after_first_ok)"""
     path = log_of(network, "site-1")
     live = network.directory / "server" / "live_logs" / JOB / "site-1" / "log.txt"
     write = writer(path)
@@ -258,7 +258,8 @@ def test_an_empty_log_is_a_warning_and_an_empty_error_log_is_not(network, server
 
 
 def test_a_log_that_can_not_be_filed_stays_and_the_words_say_where(network, server, site, logs):
-    """The job was deleted meanwhile, so FLARE's storage refuses. (test_job_log_receiver_does_not_log_saved_when_storage_fails)"""
+    """The job was deleted meanwhile, so FLARE's storage refuses.
+    (test_job_log_receiver_does_not_log_saved_when_storage_fails)"""
     (server.jobs / JOB / "meta").unlink()
     (server.jobs / JOB).rmdir()
     run(JobLogStreamer(), site, writer(log_of(network, "site-1")))
