@@ -163,7 +163,7 @@ class Exchange:
     def _on_close(self, message: Message) -> None:
         line = self._line_of(message, answer=False)
         if line is not None:
-            line.ended(message.get_header(_REASON) or "the other side closed the connection")
+            line.ended(message.get_header(_REASON))
 
     def _line_of(self, message: Message, answer: bool = True) -> Line | None:
         connection = message.get_header(_CONNECTION)
@@ -196,7 +196,7 @@ class _CellPost:
     def taken(self, number: int) -> None:
         self._send(_TAKEN, {_NUMBER: number}, b"")
 
-    def close(self, reason: str) -> None:
+    def close(self, reason: str | None) -> None:
         self._send(_CLOSE, {_REASON: reason}, b"")
 
     def _send(self, topic: str, headers: dict[str, Any], payload: bytes) -> None:

@@ -203,4 +203,4 @@ def _default_store(engine: Any, fl_ctx: FLContext) -> str:
 
 
 def _open_logs(server: fedtail.Server) -> list[str]:
-    return [f"{log.job}/{log.site}/{log.log}" for log in server.logs() if log.state == "open"]
+    return [f"{log.job}/{log.site}/{log.log}" for log in server.logs() if log.ending is None and not log.unreadable]

@@ -34,7 +34,7 @@ class Incoming(Protocol):
         """Hands over the next message; waits while there is no room, raises `fedtail.Disconnected` when it is over."""
 
     def close(self, reason: str | None = None) -> None:
-        """Says that no more will come."""
+        """Says that no more will come, and why."""
 
 
 class Post(Protocol):
@@ -46,8 +46,8 @@ class Post(Protocol):
     def taken(self, number: int) -> None:
         """All messages up to this one have been taken."""
 
-    def close(self, reason: str) -> None:
-        """The line is over."""
+    def close(self, reason: str | None) -> None:
+        """The line is over; with no reason because the host is done with it."""
 
 
 class Line:
@@ -63,6 +63,7 @@ class Line:
         self._incoming: Incoming | None = None
         self._lock = threading.Lock()
         self._room = threading.Condition(self._lock)
+        self._over = False
         self._reason: str | None = None
         # To the other side.
         self._sent = 0
@@ -78,9 +79,9 @@ class Line:
         """Names whom messages go to. Until then they wait."""
         with self._lock:
             self._incoming = incoming
-            reason = self._reason
-        if reason is not None:
-            incoming.close(reason)
+            over = self._over
+        if over:
+            incoming.close(self._reason)
         self._deliver()
 
     # What the host calls: the line is its way out.
@@ -91,10 +92,10 @@ class Line:
         :raises fedtail.Disconnected: the line is over
         """
         with self._room:
-            while self._reason is None and self._sent - self._sent_taken >= WINDOW:
+            while not self._over and self._sent - self._sent_taken >= WINDOW:
                 self._room.wait()
-            if self._reason is not None:
-                raise fedtail.Disconnected(self._reason)
+            if self._over:
+                raise fedtail.Disconnected(self._reason or "the connection was closed")
             self._sent += 1
             number = self._sent
         try:
@@ -108,14 +109,14 @@ class Line:
         # It needs no word about what it did itself.
         with self._lock:
             self._incoming = None
-        self._end("the other side is done with this connection", tell=True)
+        self._end(None, tell=True)
 
     # What arrives.
 
     def arrived(self, number: int, message: bytes) -> None:
         """Takes a message of the other side, in whatever order."""
         with self._lock:
-            if self._reason is not None or number <= self._delivered or number in self._waiting:
+            if self._over or number <= self._delivered or number in self._waiting:
                 return
             now = time.monotonic()
             if not self._waiting:
@@ -137,8 +138,8 @@ class Line:
             self._sent_taken = max(self._sent_taken, min(number, self._sent))
             self._room.notify_all()
 
-    def ended(self, reason: str) -> None:
-        """The other side, or the network, ended the line."""
+    def ended(self, reason: str | None) -> None:
+        """The other side, or the network, ended the line; with no reason the other host is done with it."""
         self._end(reason, tell=False)
 
     def _deliver(self) -> None:
@@ -152,7 +153,7 @@ class Line:
         while True:
             with self._lock:
                 message = self._waiting.pop(self._delivered + 1, None)
-                if message is None or self._reason is not None:
+                if message is None or self._over:
                     self._delivering = False
                     return
                 self._waits_since = time.monotonic()
@@ -178,10 +179,11 @@ class Line:
                     self.ended(str(error))
                     return
 
-    def _end(self, reason: str, tell: bool) -> None:
+    def _end(self, reason: str | None, tell: bool) -> None:
         with self._room:
-            if self._reason is not None:
+            if self._over:
                 return
+            self._over = True
             self._reason = reason
             self._waiting.clear()
             incoming = self._incoming

@@ -7,6 +7,7 @@ from nvflare.apis.client import Client
 from nvflare.apis.fl_constant import FLContextKey, ProcessType, SystemComponents
 from nvflare.apis.fl_context import FLContextManager
 from nvflare.apis.impl.job_def_manager import SimpleJobDefManager
+from nvflare.apis.server_engine_spec import ServerEngineSpec
 from nvflare.apis.workspace import Workspace
 from nvflare.app_common.storages.filesystem_storage import FilesystemStorage
 from nvflare.fuel.f3.cellnet.cell import Cell
@@ -14,8 +15,11 @@ from nvflare.fuel.f3.cellnet.core_cell import CoreCell
 from nvflare.fuel.f3.stats_pool import StatsPoolManager
 
 
-class Engine:
-    """A process of FLARE: a cell, a workspace, and what is registered with it."""
+class Engine(ServerEngineSpec):
+    """A process of FLARE: a cell, a workspace, and what is registered with it.
+
+    FLARE's job manager insists on an engine of this type, and asks it for its storage alone.
+    """
 
     def __init__(self, fqcn, url, directory, identity, process_type, job_id=""):
         self.cell = Cell(fqcn=fqcn, root_url=url, secure=False, credentials={}, create_internal_listener=False)
@@ -76,6 +80,10 @@ class Engine:
         """A job that the manager knows."""
         (self.jobs / job_id).mkdir(parents=True)
         (self.jobs / job_id / "meta").write_text("{}")
+
+
+# The methods that the widgets do not use stay without a body.
+Engine.__abstractmethods__ = frozenset()
 
 
 def fire(widget, event, engine, **properties):

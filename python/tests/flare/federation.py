@@ -22,7 +22,7 @@ PATIENCE = 180.0
 ADMIN = "admin@nvidia.com"
 
 
-def until(condition, what, seconds=PATIENCE):
+def until(condition, what, seconds=30.0):
     """Waits until this is true, and returns what it returned; the words are for a test that waited in vain."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:

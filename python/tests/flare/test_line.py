@@ -32,7 +32,7 @@ class Network:
     def __init__(self):
         self.data_posted = []
         self.taken_posted = []
-        self.closed = None
+        self.closed = []
 
     def data(self, number, message):
         self.data_posted.append((number, message))
@@ -41,7 +41,7 @@ class Network:
         self.taken_posted.append(number)
 
     def close(self, reason):
-        self.closed = reason
+        self.closed.append(reason)
 
 
 @pytest.fixture
@@ -140,7 +140,7 @@ def test_a_message_beyond_the_window_ends_the_line(line):
     """The one in between was lost, and the sender does not know: the host must connect again."""
     line.arrived(WINDOW + 1, b"x")
     assert line.host.reason == "message 1 of the connection was lost on its way"
-    assert line.network.closed == line.host.reason
+    assert line.network.closed == [line.host.reason]
     with pytest.raises(fedtail.Disconnected, match="message 1 of the connection was lost"):
         line.send(b"x")
 
@@ -182,7 +182,9 @@ def test_a_network_that_can_not_send_ends_the_line(line, monkeypatch):
 
 
 def test_a_host_that_is_done_says_so_to_the_other_side(line):
-    """Once, and then nothing more is sent."""
+    """Once, with no reason since nothing is wrong; and then nothing more is sent."""
     line.close()
     line.close()
-    assert line.network.closed == "the other side is done with this connection"
+    assert line.network.closed == [None]
+    with pytest.raises(fedtail.Disconnected, match="the connection was closed"):
+        line.send(b"x")
