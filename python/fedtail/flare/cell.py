@@ -233,10 +233,22 @@ class CellTransport(fedtail.Transport):
 
     def connect(self, incoming: Incoming) -> Line:
         exchange = Exchange.of(self._cell)
+        nobody: list[str] = []
         for target in self._targets:
-            line = exchange.connect(target, incoming)
+            try:
+                line = exchange.connect(target, incoming)
+            except ConnectionError as error:
+                raise ConnectionError(f"{error}{_nobody_at(nobody)}") from None
             if line is not None:
                 return line
-        raise ConnectionError(
-            "no log receiver there: add fedtail.flare.JobLogReceiver to the server's resources or the job"
-        )
+            nobody.append(target)
+        raise ConnectionError(f"FLARE's server can be reached{_nobody_at(nobody)}")
+
+
+def _nobody_at(targets: list[str]) -> str:
+    if not targets:
+        return ""
+    return (
+        f"; no log receiver is at {' or '.join(targets)}: fedtail.flare.JobLogReceiver belongs into the server's "
+        "resources.json or into the job"
+    )

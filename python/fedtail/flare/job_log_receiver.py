@@ -24,8 +24,8 @@ from .startup_kit import certificates
 #: The store's folder, in the workspace of the server or in the folder of the job.
 _FOLDER = "live_logs"
 
-#: Refused sites that are remembered, so that each is told of once for a job. The oldest is forgotten first, since a
-#: server runs for months.
+#: Refusals that are remembered, so that the operator reads of each once: of a site, once for a job. The oldest is
+#: forgotten first, since a server runs for months.
 _REMEMBERED = 4096
 
 
@@ -87,7 +87,11 @@ class JobLogReceiver(Widget):
             self._exchanges.append(exchange)
 
     def _accept(self, request: Message, line: Line) -> fedtail.Incoming:
-        site = site_of(request, self._engine.get_clients())
+        try:
+            site = site_of(request, self._engine.get_clients())
+        except PermissionError as refused:
+            self._tell_once("", str(refused), f"refused a connection: {refused}")
+            raise
         self._check_permission(site, job_of(request))
         with self._engine.new_context() as fl_ctx:
             try:
@@ -103,15 +107,18 @@ class JobLogReceiver(Widget):
         refusal = refusal_of((client and client.get_site_config()) or {}, f"the resources.json of {site}")
         if not refusal:
             return
+        self._tell_once(site, job, f"refused the logs of {site} for job {job or '(none)'}: {refusal}")
+        raise PermissionError(f"the server takes no logs of {site}: {refusal}")
+
+    def _tell_once(self, site: str, about: str, words: str) -> None:
         with self._lock:
-            first = (site, job) not in self._told
-            self._told[(site, job)] = None
+            first = (site, about) not in self._told
+            self._told[(site, about)] = None
             while len(self._told) > _REMEMBERED:
                 del self._told[next(iter(self._told))]
         if first:
             with self._engine.new_context() as fl_ctx:
-                self.log_error(fl_ctx, f"refused the logs of {site} for job {job or '(none)'}: {refusal}")
-        raise PermissionError(f"the server takes no logs of {site}: {refusal}")
+                self.log_error(fl_ctx, words)
 
     def _open_store(self, fl_ctx: FLContext) -> fedtail.Server:
         with self._lock:

@@ -64,10 +64,10 @@ class JobLogStreamer(Widget):
             self.log_warning(fl_ctx, f"{self._log_file_name} is not streamed: {refusal}")
             return
         job_id = fl_ctx.get_job_id()
-        self._log_path = log_path(self._log_file_name, fl_ctx)
         destination = Destination(self._server, cells_of_job(job_id, self._target_parent_server), self._policy)
         # A job must not fail because its log can't be streamed.
         try:
+            self._log_path = log_path(self._log_file_name, fl_ctx)
             self._connection = Connection(destination, fl_ctx)
             self._stream = self._connection.site.stream(
                 self._log_path,
@@ -77,7 +77,7 @@ class JobLogStreamer(Widget):
                 poll_interval=self._poll_interval,
             )
         except (ValueError, OSError, RuntimeError) as error:
-            self.log_error(fl_ctx, f"{self._log_path} is not streamed: {error}")
+            self.log_error(fl_ctx, f"{self._log_path or self._log_file_name} is not streamed: {error}")
             self._give_back()
             return
         self.log_info(fl_ctx, f"streaming {self._log_path}")

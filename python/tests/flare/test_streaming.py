@@ -69,7 +69,9 @@ def test_a_log_is_filed_with_its_job(network, server, site, logs, log, component
     filed = server.jobs / JOB / f"{component}_site-1"
     until(filed.exists, "the filed log")
     assert filed.read_text() == "while it runs\nafter it was asked to end\n"
-    assert logs.having(f"{JOB}/site-1/{log} is filed as the job's component {component}_site-1, 40 bytes")
+    until(
+        lambda: logs.having(f"{JOB}/site-1/{log} is filed as the job's component {component}_site-1, 40 bytes"), "words"
+    )
     live = network.directory / "server" / "live_logs" / JOB / "site-1" / log
     assert live.read_text() == filed.read_text(), "the store's own copy stays"
 
@@ -105,7 +107,7 @@ def test_a_receiver_that_comes_later_gets_everything(network, logs):
     streamer = JobLogStreamer()
     fire(streamer, EventType.START_RUN, site)
     writer(path)("before anybody listens\n")
-    until(lambda: logs.having("no log receiver there"), "the first attempt", 20)
+    until(lambda: logs.having("no log receiver is at server: fedtail.flare.JobLogReceiver belongs into"), "the words")
     fire(JobLogReceiver(), EventType.SYSTEM_START, server)
     fire(streamer, EventType.ABOUT_TO_END_RUN, site)
     fire(streamer, EventType.END_RUN, site)
@@ -229,7 +231,7 @@ def test_a_site_that_falls_silent_is_told_of_once_and_its_log_stays(network, log
             writer(log_of(network, "site-1"))("the last words\n")
             live = network.directory / "server" / "live_logs" / JOB / "site-1" / "log.txt"
             until(lambda: live.exists() and live.read_text(), "the line")
-        until(lambda: Exchange.of(server.cell)._lines, "the connection")
+        until(lambda: len(receiver._server.logs()) == number, "the stream at the server")
         # The process is gone: nothing more of it reaches the network.
         site.cell.core_cell.fire_and_forget = lambda *_, **__: {}
     for number in (1, 2):
