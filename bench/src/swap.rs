@@ -45,7 +45,7 @@ struct Swap {
 
 /// Measures, and fills in the table.
 pub fn measure(bench: &Bench, table: &mut Table) -> Result<()> {
-    let swap = fedtail::runtime()?.block_on(async {
+    let swap = fedtail::runtime().build()?.block_on(async {
         let swap = tokio::time::timeout(LIMIT, run(bench.directory.path(), bench.streams)).await;
         swap.with_context(|| format!("{} streams did not change their policy within {LIMIT:?}", bench.streams))?
     })?;

@@ -6,6 +6,9 @@ a channel that the surrounding runtime has: a :class:`Transport`.
 
 import atexit as _atexit
 
+# What the host says goes there, from a thread of its own: imported there, it could be in the middle of a fork.
+import logging as _logging  # noqa: F401
+
 from fedtail._native import (
     Disconnected,
     Finished,

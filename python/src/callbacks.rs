@@ -74,11 +74,11 @@ impl<T: Send + 'static> Caller<T> {
         let _ = self.orders.send(Order::Call(with));
     }
 
-    /// Has the thread end once it has called all that was asked for, and waits for that.
-    pub fn stop(&self) {
+    /// Has the thread end once it has called all that was asked for, and waits for that; not where a callback asks, on that
+    /// thread itself.
+    pub fn stop(&self, asks: ThreadId) {
         let _ = self.orders.send(Order::Stop);
-        // A callback that stops its own thread would wait for itself.
-        if std::thread::current().id() != self.id
+        if asks != self.id
             && let Some(thread) = hold(&self.thread).take()
         {
             let _ = thread.join();

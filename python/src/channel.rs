@@ -88,7 +88,8 @@ impl MessageSender for Outgoing {
                 return Err(SHUTTING_DOWN.into());
             };
             // It may block, so it has a thread of its own for as long.
-            let sent = tokio::task::spawn_blocking(move || {
+            let Ok(process) = process() else { return Err(SHUTTING_DOWN.into()) };
+            let sent = process.call(move || {
                 let sent = in_python(|py| {
                     let sent = object.call_method1(py, "send", (PyBytes::new(py, &message),));
                     let sent = sent.map(drop).map_err(|error| words(py, &error));
@@ -114,7 +115,7 @@ impl Drop for Outgoing {
             });
         };
         if let Ok(process) = process() {
-            process.handle().spawn_blocking(close);
+            process.call(close);
         }
     }
 }
@@ -137,7 +138,8 @@ impl MessageChannel for Channel {
     fn open(&self, delivery: Delivery) -> Opening<'_> {
         let transport = self.transport.clone();
         Box::pin(async move {
-            let connected = tokio::task::spawn_blocking(move || {
+            let Ok(process) = process() else { return Err(ConnectError::Unreachable(SHUTTING_DOWN.into())) };
+            let connected = process.call(move || {
                 in_python(|py| {
                     let connect = || {
                         let incoming = Incoming::new(delivery)?;

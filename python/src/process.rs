@@ -13,15 +13,22 @@ use fedtail::policy::Engine;
 use pyo3::exceptions::{PyOSError, PyRuntimeError};
 use pyo3::prelude::*;
 use tokio::runtime::{Handle, Runtime};
+use tokio::task::JoinHandle;
 
 use crate::shutdown::Open;
 use crate::tracing_to_logging;
+
+/// Threads that may be in a turn of a stream, at the disk or in a policy, at the same time. When hundreds of streams have
+/// something to do at once, more of them would wait for each other at the processors all the same.
+const BLOCKED: usize = 64;
 
 /// See the module.
 pub struct Process {
     id: u32,
     handle: Handle,
-    runtime: Mutex<Option<Runtime>>,
+    /// Runs no tasks: it has threads for calls into Python, which may block for as long as they like.
+    calls: Handle,
+    runtimes: Mutex<Vec<Runtime>>,
     engines: Mutex<HashMap<Option<PathBuf>, Engine>>,
     /// What has to be ended before the interpreter is.
     pub open: Open,
@@ -39,12 +46,14 @@ pub fn process() -> PyResult<&'static Process> {
     if let Some(process) = PROCESS.get() {
         return process.checked();
     }
-    let runtime =
-        fedtail::runtime().map_err(|e| PyOSError::new_err(format!("the threads of fedtail cannot be started: {e}")))?;
+    let failed = |e: std::io::Error| PyOSError::new_err(format!("the threads of fedtail cannot be started: {e}"));
+    let runtime = fedtail::runtime().max_blocking_threads(BLOCKED).build().map_err(failed)?;
+    let calls = tokio::runtime::Builder::new_current_thread().thread_name("fedtail-call").build().map_err(failed)?;
     let process = PROCESS.get_or_init(|| Process {
         id: std::process::id(),
         handle: runtime.handle().clone(),
-        runtime: Mutex::new(Some(runtime)),
+        calls: calls.handle().clone(),
+        runtimes: Mutex::new(vec![runtime, calls]),
         engines: Mutex::default(),
         open: Open::default(),
         over: AtomicBool::new(false),
@@ -93,9 +102,14 @@ impl Process {
         self.over.store(true, Ordering::Release);
     }
 
-    /// Takes the runtime, to shut it down.
-    pub fn take_runtime(&self) -> Option<Runtime> {
-        hold(&self.runtime).take()
+    /// Runs a call into Python on a thread of its own.
+    pub fn call<T: Send + 'static>(&self, call: impl FnOnce() -> T + Send + 'static) -> JoinHandle<T> {
+        self.calls.spawn_blocking(call)
+    }
+
+    /// Takes the runtimes, to shut them down.
+    pub fn take_runtimes(&self) -> Vec<Runtime> {
+        std::mem::take(&mut *hold(&self.runtimes))
     }
 }
 
@@ -120,6 +134,11 @@ impl<T> Kept<T> {
     pub fn get(&self) -> PyResult<&T> {
         process()?;
         Ok(&self.thing)
+    }
+
+    /// Also while the interpreter shuts down: what it is, not what it does.
+    pub fn get_at_the_end(&self) -> Option<&T> {
+        (self.id == std::process::id()).then_some(&*self.thing)
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
+use std::thread::{self, ThreadId};
 
 use fedtail::identity::Access;
 use fedtail::names::SiteName;
@@ -42,7 +43,7 @@ struct Parts {
 
 impl Parts {
     /// Frees the store. What has ended by then is told before this returns.
-    async fn close(self, process: &'static Process) {
+    async fn close(self, process: &'static Process, asks: ThreadId) {
         self.server.close().await;
         process.open.server_closed(self.number);
         if let Some(listener) = self.listener {
@@ -52,7 +53,7 @@ impl Parts {
         }
         if let Some(finished) = self.finished {
             // The callbacks have the time that they take.
-            let _ = tokio::task::spawn_blocking(move || finished.stop()).await;
+            let _ = tokio::task::spawn_blocking(move || finished.stop(asks)).await;
         }
     }
 }
@@ -93,7 +94,7 @@ impl Server {
     ) -> PyResult<Self> {
         let process = process()?;
         let credentials = credentials(ca, cert, key)?;
-        let listen = listen.map(|listen| address(listen)).transpose()?;
+        let listen = listen.map(address).transpose()?;
         if listen.is_none() && credentials.is_some() {
             return Err(wrong(
                 "ca=, cert= and key= are for a server that listens: give listen= too, like \"0.0.0.0:7443\"",
@@ -143,7 +144,7 @@ impl Server {
                     }));
                 }
                 Err(failed) => {
-                    wait(py, parts.close(process))?;
+                    wait(py, parts.close(process, thread::current().id()))?;
                     return Err(match failed {
                         ServeError::Listen { .. } => PyOSError::new_err(failed.to_string()),
                         ServeError::Open(_) => wrong(format!(
@@ -200,7 +201,7 @@ impl Server {
 
     fn close(&self, py: Python<'_>) -> PyResult<()> {
         let Some(parts) = hold(self.parts.get()?).take() else { return Ok(()) };
-        wait(py, parts.close(process()?))
+        wait(py, parts.close(process()?, thread::current().id()))
     }
 
     fn __enter__(this: PyRef<'_, Self>) -> PyRef<'_, Self> {
@@ -241,7 +242,7 @@ impl Drop for Server {
             && let Some(parts) = hold(parts).take()
             && let Ok(process) = process()
         {
-            process.handle().spawn(parts.close(process));
+            process.handle().spawn(parts.close(process, thread::current().id()));
         }
     }
 }

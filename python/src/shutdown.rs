@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use fedtail::audit::Audit;
 use fedtail::server::Server;
-use fedtail::site::Stream;
+use fedtail::site::{Ending, Stream};
 use fedtail::transport::messages::Delivery;
 use pyo3::prelude::*;
 use tracing::warn;
@@ -20,6 +20,8 @@ use crate::waiting::wait;
 
 /// How long streams that nobody has finished are drained.
 const DRAIN: Duration = Duration::from_secs(5);
+/// How long a stream may take that was given up.
+const FAREWELL: Duration = Duration::from_secs(1);
 /// How long anything else may take.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -78,13 +80,18 @@ impl Open {
 /// Stops these streams, and waits until all have ended, each for at most this time.
 pub async fn finish(streams: Vec<Stream>, timeout: Duration) {
     streams.iter().for_each(Stream::request_stop);
-    let finishing: Vec<_> = streams.into_iter().map(|stream| tokio::spawn(stream.finish(timeout))).collect();
-    for finished in finishing {
-        if let Ok(outcome) = finished.await
-            && outcome.ending == fedtail::site::Ending::TimedOut
-        {
+    let finish = |mut stream: Stream| async move {
+        let outcome = stream.clone().finish(timeout).await;
+        if outcome.ending == Ending::TimedOut {
             warn!("a stream was given up: {outcome}");
+            // The stream learns of it in a moment, so that whoever asks it afterwards does.
+            let _ = tokio::time::timeout(FAREWELL, stream.ended()).await;
         }
+    };
+    let finishing: Vec<_> = streams.into_iter().map(|stream| tokio::spawn(finish(stream))).collect();
+    for finished in finishing {
+        // A task that is cancelled was cancelled with the runtime.
+        let _ = finished.await;
     }
 }
 
@@ -117,7 +124,7 @@ pub fn shut_down(py: Python<'_>) -> PyResult<()> {
     py.detach(|| {
         tracing_to_logging::end();
         callbacks::close(PATIENCE);
-        if let Some(runtime) = process.take_runtime() {
+        for runtime in process.take_runtimes() {
             runtime.shutdown_background();
         }
     });

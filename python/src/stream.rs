@@ -25,6 +25,13 @@ impl Stream {
     pub fn new(stream: site::Stream, name: String) -> Self {
         Self { stream: Kept::new(stream), outcome: Arc::default(), name }
     }
+
+    /// How it ended, if that is known.
+    fn known(&self) -> Option<Outcome> {
+        let stream = self.stream.get_at_the_end()?;
+        let given = hold(&self.outcome).clone();
+        given.or_else(|| stream.outcome()).as_ref().map(Outcome::from)
+    }
 }
 
 #[pymethods]
@@ -34,13 +41,13 @@ impl Stream {
         Ok(())
     }
 
-    #[pyo3(signature = (timeout = Some(60.0)))]
+    #[pyo3(signature = (timeout = Some(60.0)), text_signature = "($self, timeout=60.0)")]
     fn finish(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<Outcome> {
-        let mut stream = self.stream.get()?.clone();
         let timeout = timeout.map(|timeout| seconds("timeout", timeout)).transpose()?;
-        if let Some(outcome) = &*hold(&self.outcome) {
-            return Ok(outcome.into());
+        if let Some(outcome) = self.known() {
+            return Ok(outcome);
         }
+        let mut stream = self.stream.get()?.clone();
         let first = self.outcome.clone();
         wait(py, async move {
             let outcome = match timeout {
@@ -56,9 +63,10 @@ impl Stream {
 
     #[getter]
     fn outcome(&self) -> PyResult<Option<Outcome>> {
-        let stream = self.stream.get()?;
-        let given = hold(&self.outcome).clone();
-        Ok(given.or_else(|| stream.outcome()).as_ref().map(Outcome::from))
+        match self.known() {
+            Some(outcome) => Ok(Some(outcome)),
+            None => self.stream.get().map(|_| None),
+        }
     }
 
     #[getter]
@@ -69,14 +77,13 @@ impl Stream {
     fn on_ended(&self, callback: Py<PyAny>) -> PyResult<()> {
         let mut stream = self.stream.get()?.clone();
         let first = self.outcome.clone();
-        let handle = process()?.handle();
-        let blocking = handle.clone();
-        handle.spawn(async move {
+        let process = process()?;
+        process.handle().spawn(async move {
             let ended = stream.ended().await;
             // The stream is not held for as long as the callback takes.
             drop(stream);
             let outcome = Outcome::from(hold(&first).as_ref().unwrap_or(&ended));
-            blocking.spawn_blocking(move || {
+            process.call(move || {
                 in_python(|py| {
                     if let Err(error) = callback.call1(py, (outcome,)) {
                         error.write_unraisable(py, Some(callback.bind(py)));

@@ -39,7 +39,7 @@ pub fn begin() {
 /// Waits until what was said is passed on.
 pub fn end() {
     if let Some(caller) = CALLER.get() {
-        caller.stop();
+        caller.stop(std::thread::current().id());
     }
 }
 
@@ -55,7 +55,8 @@ struct Passing {
 
 impl<S: Subscriber> Layer<S> for Passing {
     fn on_event(&self, event: &Event<'_>, _context: Context<'_, S>) {
-        if !event.metadata().target().starts_with("fedtail") {
+        let target = event.metadata().target();
+        if !target.starts_with("fedtail") && !target.starts_with(env!("CARGO_CRATE_NAME")) {
             return;
         }
         // As in Python's `logging`.

@@ -99,7 +99,7 @@ fn main() -> ExitCode {
 
 fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
     raise_open_files();
-    fedtail::runtime().map_err(|e| Failure::start(format!("the runtime cannot be started: {e}")))
+    fedtail::runtime().build().map_err(|e| Failure::start(format!("the runtime cannot be started: {e}")))
 }
 
 /// Each log keeps files open at both sides; the soft limit of many systems is 1,024, and the hard one far above.
