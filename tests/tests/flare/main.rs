@@ -1,6 +1,7 @@
-//! Sites of NVIDIA FLARE that have no Python to spare: jobs prepared by a script, and workspaces that are watched.
+//! Sites of NVIDIA FLARE that have no Python to spare, and containers: jobs prepared by a script, workspaces that are watched, and
+//! the files of `deploy/`.
 
 mod agent;
 mod inject;
-mod simulated;
+mod itself;
 mod workspace;
