@@ -27,9 +27,11 @@ Commands, each of which installs first what this machine lacks, as `setup` does:
          Built unoptimised: that compiles in two thirds of the time, the tests use the same build afterwards, and the
          demo keeps the pace of its recorded logs either way.
   test   Run all tests, also those in the documentation, and sum them up. Arguments go to `cargo test`; without any,
-         a run in which no test passed is a failure. The tests of policies in Python need componentize-py, those with
-         NVIDIA FLARE nvflare, which are installed from PyPI below target/; some others need Debian's logrotate, libfaketime and strace, which are installed.
-         Where that can't be, it says what it skips. Where all is there that `component-test` needs, that is run too; else it says that it skips it.
+         a run in which no test passed is a failure. The tests of policies in Python need
+         componentize-py, those with NVIDIA FLARE nvflare, those of manifests kubernetes-validate, which are installed
+         from PyPI below target/; some others need Debian's logrotate, libfaketime and strace, which are installed.
+         Where that can't be, it says what it skips. Where all is there that `component-test` needs, that is run too;
+         else it says that it skips it.
   component-test
          Run the tests of the guests and of a new project inside WebAssembly, with `cargo component test`. It installs
          what it needs: cargo-component (compiled in some minutes) and wasmtime below target/, and the standard library

@@ -39,7 +39,7 @@ pub fn test(root: &Path, arguments: &[OsString]) -> Result<()> {
     let mut tests = cargo(root);
     tests.args(["test", "--workspace", "--no-fail-fast"]).args(arguments);
     let mut skipped = Vec::new();
-    for program in [python::COMPONENTIZE, python::FLARE] {
+    for program in [python::COMPONENTIZE, python::FLARE, python::KUBERNETES_VALIDATE] {
         match program.folder(root) {
             Ok(folder) => {
                 tests.env(program.variable, folder);

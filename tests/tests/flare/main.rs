@@ -2,6 +2,7 @@
 //! the files of `deploy/`.
 
 mod agent;
+mod deployed;
 mod inject;
 mod itself;
 mod workspace;
