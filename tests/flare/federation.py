@@ -6,6 +6,7 @@ site, runs the job, and prints its end. When there is a file `done` in the direc
 
 import contextlib
 import ctypes
+import json
 import os
 import shutil
 import signal
@@ -53,6 +54,14 @@ def until(attempt, what):
         time.sleep(0.1)
 
 
+def without_flares_streamer(resources):
+    """FLARE's own streamer of the error log keeps a job's process for a minute where the server's part of the job is over
+    before it has sent everything."""
+    settings = json.loads(resources.read_text())
+    settings["components"] = [c for c in settings["components"] if not c["path"].endswith("SiteLogStreamer")]
+    resources.write_text(json.dumps(settings))
+
+
 def end_with_parent():
     """Has the kernel end this process when this program is killed; those of FLARE's jobs look for their parent themselves."""
     pr_set_pdeathsig = 1
@@ -67,6 +76,7 @@ def main(directory, job):
     prepare = [sys.executable, "-m", "nvflare.cli", "poc", "prepare", "-i", str(project), "--force"]
     subprocess.run(prepare, env=environment, check=True, stdout=subprocess.DEVNULL)
     kits = directory / "poc" / "federation" / "prod_00"
+    without_flares_streamer(kits / "site-1" / "local" / "resources.json.default")
     print(f"workspace {kits / 'site-1'}", flush=True)
     processes = []
     try:
@@ -87,11 +97,14 @@ def main(directory, job):
             until(lambda: session.get_system_info().client_info, "the site at the server")
             # FLARE signs what is submitted, in its place.
             number = session.submit_job(str(shutil.copytree(job, directory / "job")))
-            print(f"job {number}", flush=True)
-            print(f"ended {session.monitor_job(number, timeout=PATIENCE).name}", flush=True)
+            print(f"job is {number}", flush=True)
+            print(f"job ended {session.monitor_job(number, timeout=PATIENCE).name}", flush=True)
         finally:
             session.close()
-        # The job's process ends after the job has.
+        # The job's process ends after the job has; so FLARE's client says it.
+        site = directory / "site-1.out"
+        until(lambda: "child worker process finished" in site.read_text(errors="replace"), "the end of the job's process")
+        print("process ended", flush=True)
         until(lambda: (directory / "done").exists(), "the word that all was seen")
     finally:
         for process in processes:

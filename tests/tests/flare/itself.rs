@@ -87,8 +87,9 @@ fn a_job_of_a_federation_is_over_when_its_process_has_ended() {
     let agent = Process::start("the agent", &mut command);
     agent.says("as site-1");
 
-    let id = federation.says("job ").trim_start_matches("job ").to_owned();
-    federation.says("ended JOB_FINISHED");
+    let id = federation.says("job is ").trim_start_matches("job is ").to_owned();
+    federation.says("job ended JOB_FINISHED");
+    federation.says("process ended");
     agent.says(&format!("{id} is over: its process has ended"));
     for log in ["log.txt", "error_log.txt"] {
         server.ended(&format!("{id}/site-1/{log}"), "complete");
