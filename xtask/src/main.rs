@@ -31,8 +31,8 @@ Commands, each of which installs first what this machine lacks, as `setup` does:
          demo keeps the pace of its recorded logs either way.
   test   Run all tests, also those in the documentation, and sum them up. Arguments go to `cargo test`; without any,
          a run in which no test passed is a failure. What some tests need is installed below target/ from PyPI
-         (componentize-py, nvflare, and what the Python package is built and tested with) or from Debian (logrotate,
-         libfaketime and strace).
+         (componentize-py, nvflare, kubernetes-validate, and what the Python package is built and tested with) or from
+         Debian (logrotate, libfaketime and strace).
          Where that can't be, it says what it skips. Where all is there that `component-test` needs, that is run too; else it says that it skips it.
   component-test
          Run the tests of the guests and of a new project inside WebAssembly, with `cargo component test`. It installs

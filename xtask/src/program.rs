@@ -27,6 +27,13 @@ pub const COMPONENTIZE: Program = Program {
 pub const FLARE: Program =
     Program { requirement: "nvflare==2.9.0", variable: "FEDTAIL_NVFLARE", tests: "the tests with NVIDIA FLARE itself" };
 
+/// Holds manifests against the schemas of Kubernetes, which it has with it.
+pub const KUBERNETES_VALIDATE: Program = Program {
+    requirement: "kubernetes-validate==1.37.0",
+    variable: "FEDTAIL_KUBERNETES_VALIDATE",
+    tests: "the tests of Kubernetes' manifests against its schemas",
+};
+
 impl Program {
     /// The folder that the program is in, installed now where it is not there. An error says why it can't be had.
     pub fn folder(&self, root: &Path) -> Result<PathBuf> {

@@ -41,7 +41,7 @@ pub fn test(root: &Path, arguments: &[OsString]) -> Result<()> {
     // The Python package is built as the module that it is, and tested from Python.
     tests.args(["test", "--workspace", "--exclude", python::CRATE, "--no-fail-fast"]).args(arguments);
     let mut skipped = Vec::new();
-    for program in [program::COMPONENTIZE, program::FLARE] {
+    for program in [program::COMPONENTIZE, program::FLARE, program::KUBERNETES_VALIDATE] {
         match program.folder(root) {
             Ok(folder) => {
                 tests.env(program.variable, folder);
