@@ -115,7 +115,7 @@ pub fn store<H: Time + 'static>(
         .instances(room.instances)
         .build();
     let name = format!("{stream} policy {}", &digest.hex()[..12]);
-    let system = (machine.needs == Needs::System).then(|| System::new(&name));
+    let system = (machine.needs == Needs::System).then(|| System::new(&name, engine.counts));
     let guest = Guest {
         host: Lent(Some(host)),
         table,

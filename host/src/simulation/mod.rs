@@ -9,6 +9,7 @@
 //! policy, and holds it to its [`Promise`]: that is how a policy is tested, and [`Rehearsal`] how it is tried before
 //! streams use it.
 
+mod act;
 mod chance;
 mod disk;
 mod job;

@@ -2,8 +2,8 @@
 
 use std::fmt;
 
+use super::act::{Act, Scheme, Text};
 use super::chance::Chance;
-use super::job::{Act, Scheme, Text};
 use crate::store::Durability;
 
 /// One thing that happens.

@@ -1,6 +1,6 @@
 //! That the simulation runs, repeats itself, and finds every rule that is broken.
 
-use super::job::{Act, Scheme, Text};
+use super::act::{Act, Scheme, Text};
 use super::schedule::{Happening, Schedule, Step};
 use super::*;
 use crate::broken::{Rule, with_broken};

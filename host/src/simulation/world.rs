@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::ffi::OsStr;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -21,13 +20,12 @@ use super::time::{MS, SimulatedTime};
 use super::witness::Witness;
 use crate::clock::Clock;
 use crate::names::SiteName;
-use crate::policy::{Kind, Promise, Settings};
-use crate::site::Ending;
+use crate::policy::{Promise, Settings};
 use crate::site::backoff::Backoff;
 use crate::site::driver::{Driver, Event, Terms};
 use crate::source::{AnchorKey, LogSource};
 use crate::store::Durability;
-use crate::wire::{self, EndKind, server_frame, site_frame};
+use crate::wire::{self, server_frame, site_frame};
 
 const SECOND: u64 = 1_000 * MS;
 const LIVENESS: u64 = 5 * SECOND;
@@ -65,6 +63,9 @@ impl Course {
         }
     }
 }
+
+mod judging;
+mod words;
 
 /// One connection, in both directions.
 struct Connection {
@@ -634,7 +635,7 @@ impl World<'_> {
                     self.frames.push_back((end, self.job.operations()));
                 }
                 if let Some(number) = connection {
-                    let words = || sent(&frame);
+                    let words = || words::sent(&frame);
                     if let Some(trace) = &mut self.trace {
                         trace.push(format!("{:>10.3} s    site -> {}", self.time.now() as f64 / 1e9, words()));
                     }
@@ -662,7 +663,7 @@ impl World<'_> {
         if matches!(frame, server_frame::Frame::Beat(_)) {
             return Ok(());
         }
-        self.note(|_| format!("  server -> {}", answered(&frame)));
+        self.note(|_| format!("  server -> {}", words::answered(&frame)));
         if matches!(frame, server_frame::Frame::Opened(_)) {
             self.job.site_resumes();
             self.frames.clear();
@@ -696,162 +697,5 @@ impl World<'_> {
             }
         }
         Ok(())
-    }
-
-    fn stored_data(&self, stored: u64) -> Result<Vec<u8>, String> {
-        let mut data = self.disk.read(Path::new("job/site").join(LOG).as_path());
-        if (data.len() as u64) < stored {
-            return Err(format!("the journal says {stored} bytes, and the log has {}", data.len()));
-        }
-        data.truncate(stored as usize);
-        Ok(data)
-    }
-
-    /// What must hold at every moment.
-    fn judge(&mut self) -> Result<(), String> {
-        if let Some(fault) = self.witness.fault() {
-            return Err(fault);
-        }
-        let Some(state) = self.server.as_ref().and_then(Server::state) else { return Ok(()) };
-        while let Some((_, known)) = self.frames.pop_front_if(|(end, _)| *end <= state.received) {
-            self.known = known;
-        }
-        if self.promise.is_some() && state.progress != self.progress {
-            self.progress.clone_from(&state.progress);
-            if self.over_by < u64::MAX {
-                self.over_by = self.time.now() + GOES_ON_WITHIN;
-            }
-        }
-        let data = self.stored_data(state.stored)?;
-        match &mut self.judge {
-            Judge::Bytes(oracle) => {
-                self.job.with_truth(|written, fates| oracle.stored(&data, &state.gaps, written, fates))
-            }
-            Judge::Lines(lines) => lines.stored(&data, self.stopping),
-        }
-    }
-
-    /// A policy that says that all is sent has sent or skipped all.
-    fn read_to_the_end(&self, gaps: &[wire::Gap]) -> Result<(), String> {
-        if self.policies.tried() != Some(Kind::Streamer) || self.schedule.destroys || !gaps.is_empty() {
-            return Ok(());
-        }
-        let Some((inode, length)) = self.job.end() else { return Ok(()) };
-        let state = self.server.as_ref().and_then(Server::state);
-        let at = state.and_then(|state| state.progress).and_then(|progress| progress.at);
-        match at {
-            Some(at) if at.inode == inode && at.offset == length => Ok(()),
-            Some(at) if at.inode == inode => Err(format!(
-                "it says that all is sent, and has sent or skipped {} of the {length} bytes of the log's last file",
-                at.offset
-            )),
-            Some(_) => Err("it says that all is sent, and has not come to the log's last file".into()),
-            None => Err("it says that all is sent, and has sent or skipped nothing".into()),
-        }
-    }
-
-    fn count_ends(&mut self) {
-        let ended = self.server.as_ref().map(Server::take_ended).unwrap_or_default();
-        self.ends +=
-            ended.iter().filter(|end| matches!(end.kind, EndKind::Complete | EndKind::Incomplete)).count() as u64;
-    }
-
-    /// What must hold when the stream is over.
-    fn over(&mut self) -> Result<(), String> {
-        let Some(outcome) = self.site.as_ref().and_then(|site| site.driver.outcome().cloned()) else { return Ok(()) };
-        self.note(|_| format!("the stream is over: {outcome}"));
-        if outcome.ending == Ending::Refused
-            && self.policies.tried() == Some(Kind::Receiver)
-            && (self.is_reference || self.promise == Some(Promise::Limits) || outcome.stored > self.takes)
-        {
-            self.stored = self.stored_data(outcome.stored)?;
-            self.refused = Some(outcome.reason);
-            let stored = &self.stored;
-            return match self.is_reference {
-                true => Ok(()),
-                false => self.job.with_truth(|written, _| super::lines::prefix(stored, written, "the job wrote")),
-            };
-        }
-        match outcome.ending {
-            Ending::Complete | Ending::Incomplete => {}
-            Ending::Failed if self.promise.is_some() => return Err(outcome.reason),
-            Ending::Refused if self.promise.is_some() => {
-                return Err(format!("the stream is refused: {}", outcome.reason));
-            }
-            _ => return Err(format!("the stream ended as nobody asked for: {outcome}")),
-        }
-        let data = self.stored_data(outcome.stored)?;
-        let complete = outcome.ending == Ending::Complete;
-        self.read_to_the_end(&outcome.gaps)?;
-        let policies = self.policies;
-        match &mut self.judge {
-            Judge::Bytes(oracle) => self.job.with_truth(|written, fates| {
-                oracle.stored(&data, &outcome.gaps, written, fates)?;
-                oracle.over(complete, &outcome.gaps, written, fates)
-            })?,
-            Judge::Lines(lines) => {
-                lines.stored(&data, true)?;
-                let written = self.job.with_truth(|written, _| written.to_vec());
-                let leaves = || Ok(reference(policies, &written, None)?.map(|it| it.stored).unwrap_or_default());
-                lines.over(complete, &data, &outcome.gaps, &written, leaves)?;
-            }
-        }
-        self.stored = data;
-        if let Some(state) = self.server.as_ref().and_then(Server::state)
-            && state.end.is_none()
-        {
-            return Err("an end was told that is not recorded".into());
-        }
-        self.count_ends();
-        match self.ends {
-            // A policy may end a stream before its site does.
-            _ if self.promise == Some(Promise::Limits) => Ok(()),
-            1 => Ok(()),
-            // A process that was killed may have told and not recorded that it had.
-            0 | 2.. if self.server_died => Ok(()),
-            ends => Err(format!("{ends} endings were told of one stream")),
-        }
-    }
-}
-
-fn sent(frame: &site_frame::Frame) -> String {
-    match frame {
-        site_frame::Frame::Open(open) => format!("open, instance {:?}", &open.instance[..]),
-        site_frame::Frame::Data(data) => format!(
-            "data {} of epoch {} for byte {}, {} bytes, reaching {:?}{}",
-            data.seq,
-            data.epoch,
-            data.base,
-            data.length,
-            data.reached.as_ref().and_then(|reached| reached.at.as_ref()).map(|at| (at.inode, at.offset)),
-            data.gaps.iter().map(|gap| format!("; a gap: {gap}")).collect::<String>()
-        ),
-        site_frame::Frame::End(end) => format!("end at byte {}, {} gaps", end.base, end.gaps.len()),
-        _ => "a frame of the connection".into(),
-    }
-}
-
-fn answered(frame: &server_frame::Frame) -> String {
-    match frame {
-        server_frame::Frame::Opened(opened) => format!(
-            "opened, epoch {}, {} bytes stored, at {:?}{}",
-            opened.epoch,
-            opened.stored,
-            opened.progress.as_ref().and_then(|at| at.at.as_ref()).map(|at| (at.inode, at.offset)),
-            if opened.ended { ", ended before" } else { "" }
-        ),
-        server_frame::Frame::OpenRefused(refused) => format!("not opened: {:?}", refused.refused),
-        server_frame::Frame::Ack(ack) => format!("data up to {} of epoch {} is stored", ack.seq, ack.epoch),
-        server_frame::Frame::Closed(closed) => {
-            format!(
-                "closed, epoch {}, {:?}: {}, {} gaps",
-                closed.epoch,
-                closed.kind(),
-                closed.reason,
-                closed.gaps.len()
-            )
-        }
-        server_frame::Frame::Stalled(stalled) => format!("stalled: {:?}", stalled.reason),
-        _ => "a frame of the connection".into(),
     }
 }
