@@ -63,12 +63,13 @@ pub struct Machine {
 
 impl Machine {
     /// A machine that keeps compiled components in `cache`, if given. It ends steps by their time, or counts their
-    /// instructions.
-    pub fn new(needs: Needs, cache: Option<PathBuf>, counts: bool) -> Result<Self, String> {
+    /// instructions. With `signals` faults in a component are caught by handlers of signals, else by checks in its code.
+    pub fn new(needs: Needs, cache: Option<PathBuf>, counts: bool, signals: bool) -> Result<Self, String> {
         let mut config = wasmtime::Config::new();
         config
             .consume_fuel(counts)
             .epoch_interruption(!counts)
+            .signals_based_traps(signals)
             .max_wasm_stack(limits::STACK)
             // Nothing that a policy's contract needs; each step is cheaper without it.
             .concurrency_support(false)

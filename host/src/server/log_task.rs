@@ -47,6 +47,8 @@ enum Woken {
     Timer,
     /// The server's policies changed.
     Policies,
+    /// The server is closed.
+    Closing,
 }
 
 /// How the opening went.
@@ -54,6 +56,8 @@ enum Went {
     Ended(EndKind, String),
     TakenOver(Takeover),
     Spent(String),
+    /// The server is closed: the next one goes on where this one is.
+    Closed,
 }
 
 impl LogTask {
@@ -63,6 +67,7 @@ impl LogTask {
         match over {
             Went::Ended(kind, reason) => self.ended(receiving, kind, reason).await,
             Went::TakenOver(takeover) => self.taken_over(takeover).await,
+            Went::Closed => {}
             Went::Spent(reason) => {
                 if receiving.is_some_and(|receiving| receiving.policy_failed()) {
                     self.turnover.struck(&self.telling.server, &self.telling.key, &reason);
@@ -97,6 +102,7 @@ impl LogTask {
                     false
                 }
                 Woken::TakenOver(takeover) => return (Went::TakenOver(takeover), None),
+                Woken::Closing => return (Went::Closed, None),
                 Woken::Detached => {
                     attached = false;
                     continue;
@@ -145,6 +151,8 @@ impl LogTask {
         let quiet = tokio::time::sleep(QUIET);
         tokio::pin!(quiet);
         let mut loud = true;
+        let closing = self.telling.server.tasks.closing();
+        tokio::pin!(closing);
         loop {
             tokio::select! {
                 input = self.input.recv(), if attached => return match input {
@@ -157,6 +165,7 @@ impl LogTask {
                     Err(_) => Woken::TakenOver(Takeover { same_host: true }),
                 },
                 () = self.turnover.changed() => return Woken::Policies,
+                () = &mut closing => return Woken::Closing,
                 () = &mut timer => return Woken::Timer,
                 () = &mut quiet, if loud => {
                     busy.set(false);
@@ -188,8 +197,11 @@ impl LogTask {
     }
 
     async fn send(&self, frame: server_frame::Frame) {
-        // A site that is gone asks again when it comes back.
-        let _ = self.to_site.send(ServerFrame { frame: Some(frame) }).await;
+        // A site that is gone asks again when it comes back; one that does not read keeps no server from being closed.
+        tokio::select! {
+            _ = self.to_site.send(ServerFrame { frame: Some(frame) }) => {}
+            () = self.telling.server.tasks.closing() => {}
+        }
     }
 
     /// The end is recorded; now everyone is told.
@@ -219,6 +231,7 @@ impl LogTask {
             takeover = &mut self.takeover => if let Ok(takeover) = takeover {
                 self.taken_over(takeover).await;
             },
+            () = self.telling.server.tasks.closing() => {}
             () = tokio::time::sleep(self.idle_timeout) => {
                 let Telling { server, key, log, epoch, .. } = &self.telling;
                 server.clone().close_idle(key, log, *epoch, self.idle_timeout).await;

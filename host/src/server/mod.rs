@@ -4,6 +4,7 @@
 //! [`grpc::serve`](crate::transport::grpc::serve), [`InProcess`](crate::transport::InProcess), or an embedding runtime
 //! that calls [`Server::serve`].
 
+mod closing;
 mod ended;
 mod log_task;
 pub(crate) mod opening;
@@ -24,6 +25,7 @@ use std::time::Duration;
 use futures_core::Stream;
 use tokio::sync::watch;
 
+use self::closing::Tasks;
 pub use self::ended::{Ended, LogFinished, StaysInStore, ending_name};
 pub(crate) use self::log_task::Input;
 use self::registry::Registry;
@@ -98,6 +100,7 @@ pub struct ServerBuilder {
     policies: Origin,
     battery: Option<Arc<dyn Battery>>,
     on_policy: Option<OnPolicy>,
+    engine: Option<Engine>,
     cache: Option<PathBuf>,
     step_time: Duration,
     idle_timeout: Duration,
@@ -146,6 +149,13 @@ impl ServerBuilder {
         self
     }
 
+    /// The engine that runs the policies, which several sites and servers of a process can share; by default each makes
+    /// one of its own, with [`cache`](Self::cache).
+    pub fn engine(mut self, engine: Engine) -> Self {
+        self.engine = Some(engine);
+        self
+    }
+
     /// Where compiled policies are kept, a directory private to this user. Without it they are compiled at each start.
     pub fn cache(mut self, directory: Option<PathBuf>) -> Self {
         self.cache = directory;
@@ -186,7 +196,8 @@ impl ServerBuilder {
         if self.idle_timeout.is_zero() {
             return Err(ServerError::Setting("the idle timeout is 0: give a time like 30s".into()));
         }
-        let engine = Engine::new(self.cache).map_err(ServerError::Engine)?.step_time(self.step_time);
+        let engine = self.engine.map_or_else(|| Engine::new(self.cache), Ok);
+        let engine = engine.map_err(ServerError::Engine)?.step_time(self.step_time);
         let on_policy = self.on_policy;
         let told = move |event: &PolicyEvent| {
             event.log();
@@ -210,10 +221,11 @@ impl ServerBuilder {
             finished: self.finished,
             clock: self.clock,
             registry: Registry::default(),
+            tasks: Tasks::default(),
             commits: watch::Sender::new(0),
         };
         let server = Server { inner: Arc::new(inner) };
-        tokio::spawn(server.inner.clone().take_up());
+        server.inner.tasks.spawn(server.inner.clone().take_up());
         Ok(server)
     }
 }
@@ -237,6 +249,7 @@ pub(crate) struct Inner {
     finished: Arc<dyn LogFinished>,
     clock: Arc<dyn Clock>,
     pub(crate) registry: Registry,
+    tasks: Tasks,
     /// Counts commits, for those who follow logs.
     commits: watch::Sender<u64>,
 }
@@ -250,6 +263,7 @@ impl Server {
             policies: Origin::BuiltIn,
             battery: None,
             on_policy: None,
+            engine: None,
             cache: None,
             step_time: crate::policy::limits::STEP_TIME,
             idle_timeout: IDLE_TIMEOUT,
@@ -268,7 +282,20 @@ impl Server {
         from_site: impl Stream<Item = SiteFrame> + Send + Unpin,
         to_site: FrameSender<ServerFrame>,
     ) {
-        Session { server: self.inner.clone(), to_site }.run(peer, from_site).await;
+        let session = Session { server: self.inner.clone(), to_site };
+        self.inner.tasks.count(session.run(peer, from_site)).await;
+    }
+
+    /// Ends the server: its connections end, its streams stay open in the store for the server that comes next, and when
+    /// this returns the store is free for that one, also in this process. Without it a server ends with its tokio runtime.
+    pub async fn close(&self) {
+        self.inner.tasks.end().await;
+        self.inner.store.close();
+    }
+
+    /// Waits until the server is closed.
+    pub fn closing(&self) -> impl Future<Output = ()> + Send + use<> {
+        self.inner.tasks.closing()
     }
 
     /// Reads the policies again, now. What does not pass every stage changes nothing. Streams go over to what changed, one
@@ -307,6 +334,7 @@ impl Inner {
             finished: Arc::new(StaysInStore),
             clock,
             registry: Registry::default(),
+            tasks: Tasks::default(),
             commits: watch::Sender::new(0),
         }
     }

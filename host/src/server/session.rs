@@ -43,7 +43,13 @@ pub struct Session {
 impl Session {
     /// Serves the connection until it ends.
     pub async fn run(self, peer: Peer, mut from_site: impl Stream<Item = SiteFrame> + Send + Unpin) {
-        let first = tokio::time::timeout(GREETING, from_site.next()).await;
+        if self.server.tasks.is_closing() {
+            return self.refuse_for_now("the server is closed").await;
+        }
+        let first = tokio::select! {
+            first = tokio::time::timeout(GREETING, from_site.next()) => first,
+            () = self.server.tasks.closing() => return self.refuse_for_now("the server is closed").await,
+        };
         let hello = match first {
             Ok(Some(SiteFrame { frame: Some(site_frame::Frame::Hello(hello)) })) => hello,
             Ok(None) => return,
@@ -73,7 +79,14 @@ impl Session {
 
     async fn frames(&self, site: &SiteName, mut from_site: impl Stream<Item = SiteFrame> + Send + Unpin) {
         let mut feeds: HashMap<u32, Feed> = HashMap::new();
-        while let Some(frame) = from_site.next().await {
+        let closing = self.server.tasks.closing();
+        tokio::pin!(closing);
+        loop {
+            let frame = tokio::select! {
+                frame = from_site.next() => frame,
+                () = &mut closing => return,
+            };
+            let Some(frame) = frame else { return };
             match frame.frame {
                 Some(site_frame::Frame::Data(data)) => {
                     // Frames of an opening that is over are still on their way when it ends: not an error.
@@ -122,7 +135,7 @@ impl Session {
             Ok(Ok((opened, feed, task, receiving))) => {
                 // Before the task is started, so that nothing of the stream overtakes it.
                 self.send(server_frame::Frame::Opened(opened)).await;
-                tokio::spawn(task.run(receiving));
+                self.server.tasks.spawn(task.run(receiving));
                 Some(feed)
             }
             Ok(Err(refused)) => {
@@ -147,9 +160,19 @@ impl Session {
         self.send(server_frame::Frame::Refused(wire::Refused { reason: reason.into(), retry_after_ns: None })).await;
     }
 
+    /// The site is to come again, in its own time.
+    async fn refuse_for_now(&self, reason: &str) {
+        self.send(server_frame::Frame::Refused(wire::Refused { reason: reason.into(), retry_after_ns: Some(0) })).await;
+    }
+
     async fn send(&self, frame: server_frame::Frame) {
-        // A site that is gone ends the stream of its frames, too.
-        let _ = self.to_site.send(ServerFrame { frame: Some(frame) }).await;
+        // A site that is gone ends the stream of its frames, too; one that does not read keeps no server from being closed.
+        // There is room for a word that it is closed, where there is any.
+        tokio::select! {
+            biased;
+            _ = self.to_site.send(ServerFrame { frame: Some(frame) }) => {}
+            () = self.server.tasks.closing() => {}
+        }
     }
 }
 

@@ -103,7 +103,10 @@ impl Inner {
         let this = self.clone();
         let open = tokio::task::spawn_blocking(move || this.left_behind());
         let Ok(open) = open.await else { return };
-        tokio::time::sleep(self.idle_timeout).await;
+        tokio::select! {
+            () = tokio::time::sleep(self.idle_timeout) => {}
+            () = self.tasks.closing() => return,
+        }
         for (key, log, epoch) in open {
             if !self.registry.is_live(&key) {
                 self.clone().close_idle(&key, &log, epoch, self.idle_timeout).await;

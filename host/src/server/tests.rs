@@ -247,3 +247,59 @@ fn a_site_that_sends_more_than_it_was_given_credit_for_is_refused() {
     assert_eq!(refused, "more was sent than the server had given credit for");
     assert_eq!(std::fs::metadata(store.path().join("job/site/log")).unwrap().len(), 0);
 }
+
+#[test]
+fn a_server_that_is_closed_frees_its_store_at_once_and_its_streams_go_on_at_the_next() {
+    let (store, hook) = (tempfile::tempdir().unwrap(), Hook::default());
+    let run = Run::on(store.path(), &hook, IDLE_TIMEOUT);
+    let mut wire = run.runtime.block_on(async {
+        let mut wire = Wire::connect(&run.server).await;
+        wire.open(b"run").await;
+        wire.data(Bytes::from_static(b"line\n"), Some(5)).await;
+        assert!(matches!(wire.answer().await, server_frame::Frame::Ack(_)));
+        run.server.close().await;
+        wire
+    });
+    // The connection, and all that it knows of the server, is still held.
+    let next = Run::on(store.path(), &hook, IDLE_TIMEOUT);
+    run.runtime.block_on(async {
+        assert!(wire.from_server.recv().await.is_none(), "the connection is over");
+        let (to_server, frames) = lanes();
+        let (answers, mut from_server) = lanes();
+        drop(to_server);
+        run.server.serve(Peer::site(SiteName::new("site").unwrap()), frames, answers).await;
+        let Some(ServerFrame { frame: Some(server_frame::Frame::Refused(refused)) }) = from_server.recv().await else {
+            panic!("it is said that the server is closed");
+        };
+        assert_eq!((refused.reason.as_str(), refused.retry_after_ns), ("the server is closed", Some(0)));
+    });
+    next.runtime.block_on(async {
+        let mut wire = Wire::connect(&next.server).await;
+        wire.open(b"run").await;
+        assert_eq!(wire.base, 5);
+        assert_eq!(wire.end().await.kind(), EndKind::Complete);
+    });
+    assert_eq!(next.ending(), EndKind::Complete);
+    run.nothing_more_is_told();
+}
+
+#[test]
+fn a_site_that_does_not_read_keeps_no_server_from_being_closed() {
+    let (store, hook) = (tempfile::tempdir().unwrap(), Hook::default());
+    let run = Run::on(store.path(), &hook, IDLE_TIMEOUT);
+    run.runtime.block_on(async {
+        let mut wire = Wire::connect(&run.server).await;
+        wire.open(b"run").await;
+        // Each is answered, until nothing fits any more.
+        for stream in 2..100 {
+            let open = wire::Open { stream, job: "job".into(), log: format!("log-{stream}"), ..wire::Open::default() };
+            let open = SiteFrame { frame: Some(site_frame::Frame::Open(open)) };
+            if tokio::time::timeout(Duration::from_secs(1), wire.to_server.send(open)).await.is_err() {
+                break;
+            }
+            assert!(stream < 99, "the server reads on though nobody reads what it says");
+        }
+        tokio::time::timeout(PATIENCE, run.server.close()).await.expect("the server closes");
+    });
+    drop(Store::open(store.path(), Durability::Process).unwrap());
+}

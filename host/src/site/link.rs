@@ -53,8 +53,8 @@ pub enum Signal {
 
 /// What a link is told.
 pub enum Request {
-    /// A stream wants to use it: its number, and where its signals go.
-    Join(u32, mpsc::UnboundedSender<Signal>),
+    /// A stream wants to use it: its number, where its signals go, and how often the server is to hear of it.
+    Join(u32, mpsc::UnboundedSender<Signal>, Duration),
     /// A stream is over.
     Leave(u32),
 }
@@ -71,24 +71,30 @@ pub struct Link {
 
 struct Members {
     requests: mpsc::UnboundedReceiver<Request>,
-    streams: HashMap<u32, mpsc::UnboundedSender<Signal>>,
+    streams: HashMap<u32, Member>,
     line: Option<Line>,
     refused: Option<String>,
+}
+
+/// One stream on the connection.
+struct Member {
+    signals: mpsc::UnboundedSender<Signal>,
+    liveness_interval: Duration,
 }
 
 impl Members {
     /// Takes one request; false when the site is gone.
     fn take(&mut self, request: Option<Request>) -> bool {
         match request {
-            Some(Request::Join(number, stream)) => {
+            Some(Request::Join(number, signals, liveness_interval)) => {
                 // A stream that is gone again is not an error.
                 if let Some(line) = &self.line {
-                    let _ = stream.send(Signal::Up(line.clone()));
+                    let _ = signals.send(Signal::Up(line.clone()));
                 }
                 if let Some(reason) = &self.refused {
-                    let _ = stream.send(Signal::Refused(reason.clone()));
+                    let _ = signals.send(Signal::Refused(reason.clone()));
                 }
-                self.streams.insert(number, stream);
+                self.streams.insert(number, Member { signals, liveness_interval });
                 true
             }
             Some(Request::Leave(number)) => {
@@ -99,9 +105,14 @@ impl Members {
         }
     }
 
+    /// How often the server is to hear of this site: as often as the most eager of its streams needs it.
+    fn liveness_interval(&self, of_site: Duration) -> Duration {
+        self.streams.values().map(|stream| stream.liveness_interval).fold(of_site, Duration::min)
+    }
+
     fn tell(&self, signal: impl Fn() -> Signal) {
         for stream in self.streams.values() {
-            let _ = stream.send(signal());
+            let _ = stream.signals.send(signal());
         }
     }
 }
@@ -238,9 +249,9 @@ impl Link {
 
     /// Carries frames and beats until the connection is gone.
     async fn serve(&self, members: &mut Members, connection: &mut Connection, line: &Line) -> End {
-        let silence = (self.liveness_interval * SILENT_INTERVALS).max(SHORTEST_SILENCE);
-        let mut beats = tokio::time::interval(self.liveness_interval);
-        beats.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut interval = members.liveness_interval(self.liveness_interval);
+        let mut silence = (interval * SILENT_INTERVALS).max(SHORTEST_SILENCE);
+        let mut beats = beats(interval);
         let mut heard = Instant::now();
         let mut beat = Pulse { number: 0, sent: heard, fastest: Duration::MAX };
         loop {
@@ -264,7 +275,17 @@ impl Link {
                         None => return End::Lost("the server closed the connection".into()),
                     }
                 }
-                request = members.requests.recv() => if !members.take(request) { return End::Unused },
+                request = members.requests.recv() => {
+                    if !members.take(request) {
+                        return End::Unused;
+                    }
+                    let now = members.liveness_interval(self.liveness_interval);
+                    if now != interval {
+                        interval = now;
+                        silence = (interval * SILENT_INTERVALS).max(SHORTEST_SILENCE);
+                        beats = self::beats(interval);
+                    }
+                }
                 _ = beats.tick() => {
                     if beat.next(connection).is_err() {
                         return End::Lost("the connection broke".into());
@@ -276,6 +297,13 @@ impl Link {
             }
         }
     }
+}
+
+/// Ticks at once, and then in this interval.
+fn beats(interval: Duration) -> tokio::time::Interval {
+    let mut beats = tokio::time::interval(interval);
+    beats.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    beats
 }
 
 /// The beats of one connection.
@@ -314,6 +342,6 @@ fn route(members: &Members, frame: server_frame::Frame) {
         _ => return,
     };
     if let Some(stream) = members.streams.get(&stream) {
-        let _ = stream.send(Signal::Frame(frame));
+        let _ = stream.signals.send(Signal::Frame(frame));
     }
 }

@@ -76,6 +76,7 @@ pub struct SiteBuilder {
     battery: Option<Arc<dyn Battery>>,
     on_policy: Option<OnPolicy>,
     audit: Option<Arc<Audit>>,
+    engine: Option<Engine>,
     cache: Option<PathBuf>,
     step_time: Duration,
     liveness_interval: Duration,
@@ -130,6 +131,13 @@ impl SiteBuilder {
         self
     }
 
+    /// The engine that runs the policies, which several sites and servers of a process can share; by default each makes
+    /// one of its own, with [`cache`](Self::cache).
+    pub fn engine(mut self, engine: Engine) -> Self {
+        self.engine = Some(engine);
+        self
+    }
+
     /// Where compiled policies are kept, a directory private to this user. Without it they are compiled at each start.
     pub fn cache(mut self, directory: Option<PathBuf>) -> Self {
         self.cache = directory;
@@ -163,12 +171,9 @@ impl SiteBuilder {
     ///
     /// The policy is not taken, or an interval is 0.
     pub fn start(self) -> Result<Site, SiteError> {
-        for (name, interval) in [("liveness", self.liveness_interval), ("poll", self.poll_interval)] {
-            if interval.is_zero() {
-                return Err(SiteError::Setting(format!("the {name} interval is 0: give a time like 10s or 500ms")));
-            }
-        }
-        let engine = Engine::new(self.cache).map_err(SiteError::Engine)?.step_time(self.step_time);
+        check_intervals(self.liveness_interval, self.poll_interval)?;
+        let engine = self.engine.map_or_else(|| Engine::new(self.cache), Ok);
+        let engine = engine.map_err(SiteError::Engine)?.step_time(self.step_time);
         let (audit, on_policy) = (self.audit.clone(), self.on_policy);
         let told = move |event: &PolicyEvent| {
             event.log();
@@ -210,6 +215,15 @@ impl SiteBuilder {
     }
 }
 
+fn check_intervals(liveness: Duration, poll: Duration) -> Result<(), SiteError> {
+    for (name, interval) in [("liveness", liveness), ("poll", poll)] {
+        if interval.is_zero() {
+            return Err(SiteError::Setting(format!("the {name} interval is 0: give a time like 10s or 500ms")));
+        }
+    }
+    Ok(())
+}
+
 /// 16 random bytes.
 fn random() -> Result<[u8; 16], SiteError> {
     let mut bytes = [0; 16];
@@ -243,12 +257,14 @@ pub struct LogFile {
     job: JobName,
     name: Option<LogName>,
     once: bool,
+    liveness_interval: Option<Duration>,
+    poll_interval: Option<Duration>,
 }
 
 impl LogFile {
     /// The log at this path, which need not exist yet; its directory has to.
     pub fn new(path: impl Into<PathBuf>, job: JobName) -> Self {
-        Self { path: path.into(), job, name: None, once: false }
+        Self { path: path.into(), job, name: None, once: false, liveness_interval: None, poll_interval: None }
     }
 
     /// The name that the server files it under, if not the file's own.
@@ -260,6 +276,18 @@ impl LogFile {
     /// Only what is there now: a snapshot.
     pub fn once(mut self) -> Self {
         self.once = true;
+        self
+    }
+
+    /// How often the server hears of this log at least, if not as often as of the others of the site.
+    pub fn liveness_interval(mut self, interval: Duration) -> Self {
+        self.liveness_interval = Some(interval);
+        self
+    }
+
+    /// How often to look at this log when no event came, if not as often as at the others of the site.
+    pub fn poll_interval(mut self, interval: Duration) -> Self {
+        self.poll_interval = Some(interval);
         self
     }
 }
@@ -274,6 +302,7 @@ impl Site {
             battery: None,
             on_policy: None,
             audit: None,
+            engine: None,
             cache: None,
             step_time: crate::policy::limits::STEP_TIME,
             liveness_interval: LIVENESS_INTERVAL,
@@ -293,10 +322,13 @@ impl Site {
     ///
     /// # Errors
     ///
-    /// The log's directory is not there or can't be read, the file's name is none that the server could take, or no policy is
-    /// for the log.
+    /// The log's directory is not there or can't be read, the file's name is none that the server could take, no policy is
+    /// for the log, or an interval is 0.
     pub fn stream(&self, log: LogFile) -> Result<Stream, SiteError> {
         let inner = &self.inner;
+        let liveness_interval = log.liveness_interval.unwrap_or(inner.liveness_interval);
+        let poll_interval = log.poll_interval.unwrap_or(inner.poll_interval);
+        check_intervals(liveness_interval, poll_interval)?;
         let name = match log.name {
             Some(name) => name,
             None => file_name(&log.path)?,
@@ -318,8 +350,8 @@ impl Site {
             log: name.clone().into(),
             instance: Bytes::copy_from_slice(&random()?),
             settings: Settings {
-                liveness_interval: nanoseconds(inner.liveness_interval),
-                poll_interval: nanoseconds(inner.poll_interval),
+                liveness_interval: nanoseconds(liveness_interval),
+                poll_interval: nanoseconds(poll_interval),
                 once: log.once,
                 custom: assigned.custom.to_vec(),
             },
@@ -336,7 +368,7 @@ impl Site {
         let running = Status::Running { waiting_for: "the server was not to be reached".into(), stored: 0 };
         let (status, seen) = watch::channel(running);
         // A link that has ended refuses the stream: its signals are closed, which reads as a link that is down.
-        let _ = inner.link.send(Request::Join(number, to_stream));
+        let _ = inner.link.send(Request::Join(number, to_stream, liveness_interval));
         let task = Task {
             number,
             clock: inner.clock.clone(),
@@ -365,8 +397,9 @@ fn file_name(path: &Path) -> Result<LogName, SiteError> {
     Ok(LogName::new(name)?)
 }
 
-/// One log on its way. Dropping it leaves the stream as a process that is killed leaves it: the server keeps what it
-/// has and, after its idle timeout, says so.
+/// One log on its way. Clones are one stream. Dropping the last leaves the stream as a process that is killed leaves it:
+/// the server keeps what it has and, after its idle timeout, says so.
+#[derive(Clone)]
 pub struct Stream {
     orders: mpsc::UnboundedSender<Order>,
     status: watch::Receiver<Status>,
@@ -378,6 +411,22 @@ impl Stream {
     pub fn request_stop(&self) {
         // A stream that has ended needs no stop.
         let _ = self.orders.send(Order::Stop);
+    }
+
+    /// How the stream ended; none while it runs.
+    pub fn outcome(&self) -> Option<Outcome> {
+        match &*self.status.borrow() {
+            Status::Ended(outcome) => Some(outcome.clone()),
+            Status::Running { .. } => None,
+        }
+    }
+
+    /// Bytes of the log in the server's store, as far as this side was told.
+    pub fn stored(&self) -> u64 {
+        match &*self.status.borrow() {
+            Status::Running { stored, .. } => *stored,
+            Status::Ended(outcome) => outcome.stored,
+        }
     }
 
     /// Waits until the stream has ended by itself: after [`request_stop`](Self::request_stop) or for a snapshot when
@@ -415,10 +464,6 @@ impl Stream {
     }
 
     fn given_up(&self, ending: Ending, reason: String) -> Outcome {
-        let stored = match &*self.status.borrow() {
-            Status::Running { stored, .. } => *stored,
-            Status::Ended(outcome) => outcome.stored,
-        };
-        Outcome { ending, reason, stored, gaps: Vec::new() }
+        Outcome { ending, reason, stored: self.stored(), gaps: Vec::new() }
     }
 }

@@ -22,6 +22,12 @@ pub enum StoreError {
         /// The process id that the holder wrote down, as seen in its own process namespace.
         holder: Option<String>,
     },
+    /// Its server was closed.
+    #[error("the store {} is not open any more: its server was closed", path.display())]
+    Closed {
+        /// The store's directory.
+        path: PathBuf,
+    },
     /// There is data under the log's name that the store did not write, or whose journal is lost.
     #[error(
         "{} holds {bytes} bytes and has no journal ({}), so how far it is complete is not known, and it is not written \

@@ -37,7 +37,7 @@ mod testing;
 use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::SystemTime;
 
@@ -80,7 +80,9 @@ struct Shared {
     /// Numbers the unfinished journals.
     unfinished: AtomicU64,
     slots: Mutex<HashMap<LogKey, Arc<Slot>>>,
-    _lock: Option<Lock>,
+    /// None where no other process can use the disk, and once the store is closed.
+    lock: Mutex<Option<Lock>>,
+    closed: AtomicBool,
 }
 
 /// Tells the wall-clock time.
@@ -129,7 +131,8 @@ impl Store {
     ) -> Result<Self, StoreError> {
         let unfinished = AtomicU64::new(0);
         let slots = Mutex::default();
-        let shared = Shared { root: root.to_owned(), disk, durability, boot, clock, unfinished, slots, _lock: lock };
+        let (root, lock, closed) = (root.to_owned(), Mutex::new(lock), AtomicBool::new(false));
+        let shared = Shared { root, disk, durability, boot, clock, unfinished, slots, lock, closed };
         let new = Path::new(layout::NEW);
         shared.disk.create_directories(new).map_err(shared.failed("make the directory", new))?;
         // Journals that a process left unfinished when it ended.
@@ -145,6 +148,9 @@ impl Store {
     ///
     /// Refused in words where the files can't be trusted: data without a journal, or less of it than was committed.
     pub fn log(&self, key: &LogKey) -> Result<Arc<StoredLog>, StoreError> {
+        if self.shared.closed.load(Ordering::Relaxed) {
+            return Err(StoreError::Closed { path: self.shared.root.clone() });
+        }
         let slot = {
             let mut slots = hold(&self.shared.slots);
             if !slots.contains_key(key) && slots.len() >= SLOTS && slots.len().is_power_of_two() {
@@ -160,6 +166,13 @@ impl Store {
         let found = Arc::new(StoredLog::load(Arc::clone(&self.shared), key.clone())?);
         *log = Arc::downgrade(&found);
         Ok(found)
+    }
+
+    /// Lets go of the lock, whoever still holds a clone. No log may be held any more: whoever takes the lock next relies on
+    /// writing alone.
+    pub(crate) fn close(&self) {
+        self.shared.closed.store(true, Ordering::Relaxed);
+        hold(&self.shared.lock).take();
     }
 
     /// All logs that were ever opened, in order.

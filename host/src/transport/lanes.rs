@@ -73,6 +73,11 @@ impl<T> FrameReceiver<T> {
         std::future::poll_fn(|context| self.poll(context)).await
     }
 
+    /// The next frame, if it is there already.
+    pub fn try_recv(&mut self) -> Option<T> {
+        self.urgent.try_recv().or_else(|_| self.data.try_recv()).ok()
+    }
+
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<T>> {
         if let Poll::Ready(Some(frame)) = self.urgent.poll_recv(context) {
             return Poll::Ready(Some(frame));

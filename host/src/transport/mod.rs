@@ -1,12 +1,13 @@
 //! How frames get from a site to a server and back.
 //!
-//! A [`Transport`] makes connections; a connection is two ordered channels of frames. Two exist: [`InProcess`] and
-//! [`grpc`]. An embedding runtime with a channel of its own implements the trait, and hands the server's end to
-//! [`Server::serve`](crate::server::Server::serve) with the identity that it has authenticated.
+//! A [`Transport`] makes connections; a connection is two ordered channels of frames. Three exist: [`InProcess`],
+//! [`grpc`], and [`messages`] for an embedding runtime that has a channel of its own for bytes. The server's end is handed to
+//! [`Server::serve`](crate::server::Server::serve) with the identity that was authenticated.
 
 pub mod grpc;
 mod in_process;
 mod lanes;
+pub mod messages;
 
 use std::future::Future;
 use std::pin::Pin;

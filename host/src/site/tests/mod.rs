@@ -3,6 +3,7 @@
 mod admission;
 mod failing;
 mod far;
+mod liveness;
 mod swap;
 
 use std::io::Write;

@@ -98,7 +98,8 @@ pub async fn serve(server: &Server, options: ServeOptions) -> Result<Listening, 
         connection.inspect(|connection| drop(connection.set_nodelay(true)))
     });
     let router = builder.add_service(link).add_service(reading);
-    let ended = async move { router.serve_with_incoming(incoming).await.map_err(|e| innermost(&e)) };
+    let closing = server.closing();
+    let ended = async move { router.serve_with_incoming_shutdown(incoming, closing).await.map_err(|e| innermost(&e)) };
     Ok(Listening { address, ended: Box::pin(ended) })
 }
 
