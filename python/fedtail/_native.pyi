@@ -13,11 +13,11 @@ from typing_extensions import Self, TypeAlias
 from fedtail.transport import Outgoing, Transport
 
 if sys.version_info >= (3, 10):
-    from types import EllipsisType
+    from types import EllipsisType as _Ellipsis
 else:
     import builtins
 
-    EllipsisType: TypeAlias = builtins.ellipsis
+    _Ellipsis: TypeAlias = builtins.ellipsis
 
 __all__ = [
     "Disconnected",
@@ -194,7 +194,7 @@ class Site:
         policy: Optional[_Path] = None,
         policy_settings: Optional[Mapping[str, str]] = None,
         audit: Optional[_Path] = None,
-        cache: Union[_Path, None, EllipsisType] = ...,
+        cache: Union[_Path, None, _Ellipsis] = ...,
         liveness_interval: float = 10.0,
         poll_interval: float = 0.5,
     ) -> Self: ...
@@ -296,7 +296,7 @@ class Server:
         durability: Literal["process", "flush"] = "process",
         policy: Optional[_Path] = None,
         policy_settings: Optional[Mapping[str, str]] = None,
-        cache: Union[_Path, None, EllipsisType] = ...,
+        cache: Union[_Path, None, _Ellipsis] = ...,
         on_finished: Optional[Callable[[Finished], object]] = None,
     ) -> Self: ...
     @property

@@ -7,13 +7,13 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
-use std::{env, fs, io};
+use std::{env, fs};
 
 use anyhow::{Context, Result, bail};
 use guest_build::{Compiler, StandardLibrary, linkers};
 
 use crate::process::{cargo, on_path, run, run_here, shown, succeeded};
-use crate::run::Sum;
+use crate::run::summed;
 
 /// What the tests are compiled for: `cargo component` turns it into a component.
 const TARGET: &str = "wasm32-wasip1";
@@ -134,14 +134,8 @@ pub fn test(root: &Path, tools: &Tools) -> Result<u64> {
 /// Runs tests, of which at least so many have to pass.
 fn counted(command: &mut Command, least: u64) -> Result<u64> {
     let name = shown(command);
-    println!("running: {name}");
-    let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn();
-    let child = child.as_mut().map_err(|e| anyhow::anyhow!("`{name}` could not be started: {e}"))?;
-    let mut sum = Sum::default();
-    if let Some(stdout) = child.stdout.take() {
-        sum = Sum::of(io::BufReader::new(stdout), io::stdout().lock())?;
-    }
-    succeeded(&name, child.wait().with_context(|| format!("`{name}` could not be waited for"))?)?;
+    let (sum, status) = summed(command.stdin(Stdio::null()))?;
+    succeeded(&name, status)?;
     if sum.passed < least {
         bail!(
             "`{name}` ran {} tests, and there are {least}: is [package.metadata.component] in the manifest?",

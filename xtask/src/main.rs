@@ -7,7 +7,9 @@
 mod apt;
 mod component_test;
 mod componentize;
+mod environment;
 mod process;
+mod python;
 mod run;
 mod setup;
 mod tools;
@@ -28,12 +30,14 @@ Commands, each of which installs first what this machine lacks, as `setup` does:
          demo keeps the pace of its recorded logs either way.
   test   Run all tests, also those in the documentation, and sum them up. Arguments go to `cargo test`; without any,
          a run in which no test passed is a failure. The tests of policies in Python need componentize-py, which is
-         installed from PyPI below target/; some others need Debian's logrotate, libfaketime and strace, which are installed.
+         installed from PyPI below target/, as is what the Python package is built and tested with; some others need Debian's logrotate, libfaketime and strace, which are installed.
          Where that can't be, it says what it skips. Where all is there that `component-test` needs, that is run too; else it says that it skips it.
   component-test
          Run the tests of the guests and of a new project inside WebAssembly, with `cargo component test`. It installs
          what it needs: cargo-component (compiled in some minutes) and wasmtime below target/, and the standard library
          for wasm32-wasip1 through rustup, or for Debian's compiler the C library into its sysroot.
+  python Run the tests of the Python package, which is built unoptimised, in virtual environments below target/. They are
+         part of `test` too. Arguments go to pytest. What it needs comes from PyPI.
   bench  Build optimised and measure. It compares with `tail -F | socat` where Debian's package socat is installed.
          Arguments go to the measuring program.
   sim    Run the simulation: `--seeds N [--from S]` for many seeds over all cores, `--minutes M` for as many as there
@@ -70,6 +74,7 @@ fn main() -> ExitCode {
         "component-test" if rest.is_empty() => with_setup(component_test::component_test),
         "component-test" => return wrong_usage("component-test takes no arguments"),
         "guest" => with_setup(|root| run::guest(root, &rest)),
+        "python" => with_setup(|root| python::python(root, &rest)),
         "sim" => with_setup(|root| run::sim(root, &rest)),
         "bench" => with_setup(|root| run::bench(root, &rest)),
         "" => return wrong_usage("a command is missing"),

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::io::{self, BufRead, BufReader, Write};
 use std::path::Path;
-use std::process::Stdio;
+use std::process::{Command, ExitStatus, Stdio};
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
@@ -11,6 +11,7 @@ use anyhow::{Context, Result, bail};
 use crate::component_test::{self, Tools};
 use crate::componentize;
 use crate::process::{cargo, run_here, shown, succeeded};
+use crate::python::{self, Tested};
 use crate::tools;
 
 /// Runs the demo. Unoptimised, as the usage says: compiling is what a newcomer waits for.
@@ -37,7 +38,8 @@ pub fn bench(root: &Path, arguments: &[OsString]) -> Result<()> {
 pub fn test(root: &Path, arguments: &[OsString]) -> Result<()> {
     let start = Instant::now();
     let mut tests = cargo(root);
-    tests.args(["test", "--workspace", "--no-fail-fast"]).args(arguments);
+    // The Python package is built as the module that it is, and tested from Python.
+    tests.args(["test", "--workspace", "--exclude", python::CRATE, "--no-fail-fast"]).args(arguments);
     let mut skipped = Vec::new();
     match componentize::folder(root) {
         Ok(folder) => {
@@ -47,16 +49,16 @@ pub fn test(root: &Path, arguments: &[OsString]) -> Result<()> {
     }
     skipped.extend(tools::install());
     let name = shown(&tests);
-    println!("running: {name}");
-    let mut child = tests.stdout(Stdio::piped()).spawn().with_context(|| format!("`{name}` could not be started"))?;
-    let mut sum = Sum::default();
-    if let Some(stdout) = child.stdout.take() {
-        sum = Sum::of(BufReader::new(stdout), io::stdout().lock()).context("the tests' words could not be shown")?;
-    }
-    let status = child.wait().with_context(|| format!("`{name}` could not be waited for"))?;
-    let Sum { mut passed, failed, ignored } = sum;
+    let (Sum { mut passed, mut failed, mut ignored }, status) = summed(&mut tests)?;
     let mut as_components = Ok(0);
+    let mut in_python = Ok(());
     if arguments.is_empty() {
+        let Tested { sum, skipped: without, result } = python::test(root, &[]);
+        passed += sum.passed;
+        failed += sum.failed;
+        ignored += sum.ignored;
+        skipped.extend(without);
+        in_python = result;
         match Tools::find(root) {
             Ok(tools) => as_components = component_test::test(root, &tools),
             Err(missing) => skipped.push(format!(
@@ -70,19 +72,34 @@ pub fn test(root: &Path, arguments: &[OsString]) -> Result<()> {
     println!("tests: {passed} passed, {failed} failed, {ignored} ignored, in {} s", start.elapsed().as_secs());
     succeeded(&name, status)?;
     as_components?;
+    in_python?;
     if passed == 0 && arguments.is_empty() {
         bail!("`{name}` ran no test");
     }
     Ok(())
 }
 
-/// How many tests there were, over all of cargo's test programs.
+/// Runs tests on this terminal, and adds their results up.
+pub fn summed(tests: &mut Command) -> Result<(Sum, ExitStatus)> {
+    let name = shown(tests);
+    println!("running: {name}");
+    let mut child = tests.stdout(Stdio::piped()).spawn().with_context(|| format!("`{name}` could not be started"))?;
+    let mut sum = Sum::default();
+    if let Some(stdout) = child.stdout.take() {
+        sum = Sum::of(BufReader::new(stdout), io::stdout().lock()).context("the tests' words could not be shown")?;
+    }
+    Ok((sum, child.wait().with_context(|| format!("`{name}` could not be waited for"))?))
+}
+
+/// How many tests there were, over all of cargo's test programs, or in one run of pytest.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Sum {
     /// That passed.
     pub passed: u64,
-    failed: u64,
-    ignored: u64,
+    /// That did not.
+    pub failed: u64,
+    /// That were not run.
+    pub ignored: u64,
 }
 
 impl Sum {
@@ -100,18 +117,27 @@ impl Sum {
         Ok(sum)
     }
 
-    /// Adds a line such as `test result: ok. 3 passed; 0 failed; 1 ignored; ...`; other lines change nothing.
+    /// Adds a line such as `test result: ok. 3 passed; 0 failed; 1 ignored; ...`, or pytest's `= 3 passed, 1 skipped in 0.25s =`;
+    /// other lines change nothing.
     fn add(&mut self, line: &str) {
-        let Some((_, counts)) = line.strip_prefix("test result: ").and_then(|result| result.split_once(". ")) else {
-            return;
+        let of_cargo = line.strip_prefix("test result: ").and_then(|result| result.split_once(". "));
+        let of_pytest = line.trim_matches(['=', ' ', '\n']).rsplit_once(" in ").filter(|(_, time)| {
+            time.split(' ')
+                .next()
+                .and_then(|time| time.strip_suffix('s'))
+                .is_some_and(|time| time.parse::<f64>().is_ok())
+        });
+        let counts = match (of_cargo, of_pytest) {
+            (Some((_, counts)), _) | (None, Some((counts, _))) => counts,
+            (None, None) => return,
         };
-        for count in counts.split(';') {
+        for count in counts.split([';', ',']) {
             let Some((number, what)) = count.trim().split_once(' ') else { continue };
             let Ok(number) = number.parse::<u64>() else { continue };
             match what {
                 "passed" => self.passed += number,
-                "failed" => self.failed += number,
-                "ignored" => self.ignored += number,
+                "failed" | "error" | "errors" => self.failed += number,
+                "ignored" | "skipped" => self.ignored += number,
                 _ => {}
             }
         }
@@ -131,5 +157,14 @@ mod tests {
         let mut shown = Vec::new();
         assert_eq!(Sum::of(words, &mut shown).unwrap(), Sum { passed: 5, failed: 4, ignored: 1 });
         assert_eq!(shown, words);
+    }
+
+    #[test]
+    fn the_results_of_pytest_are_summed_up_too() {
+        let words: &[u8] = b"3 passed, 2 deselected in 61.94s (0:01:01)\n\
+            ===== 1 failed, 2 passed, 4 skipped, 1 error in 0.25s =====\n\
+            test_a.py::test_that_5 passed in no time\n";
+        let sum = Sum::of(words, io::sink()).unwrap();
+        assert_eq!(sum, Sum { passed: 5, failed: 2, ignored: 4 });
     }
 }
