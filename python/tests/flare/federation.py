@@ -11,6 +11,7 @@ import sys
 import time
 from pathlib import Path
 
+import psutil
 import yaml
 
 HERE = Path(__file__).parent
@@ -118,6 +119,14 @@ class Federation:
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
         self.processes.clear()
+
+    def kill_job(self, name, job_id):
+        """Kills the process of a job at a participant, which the test's own process of it has started."""
+        for child in psutil.Process(self.processes[name].pid).children(recursive=True):
+            if job_id in child.cmdline():
+                child.kill()
+                return
+        raise AssertionError(f"no process of job {job_id} at {name}")
 
     def __enter__(self):
         self.start()

@@ -83,3 +83,29 @@ def test_a_job_that_fails_before_its_first_line_of_work_still_reports(federation
         until(lambda: federation.stored(job_id, site, "error_log.txt").exists(), f"the error log of {site}")
         assert b"Missing" in filed(federation, job_id, site, "error_log.txt")
     federation.flare.abort_job(job_id)
+
+
+def test_an_aborted_job_sends_its_log_to_the_last_line(federation, tmp_path):
+    """The abort ends the run, and not the drain of its log."""
+    job = write_job(tmp_path, "aborted", 2, {"megabytes": 0.5}, wait_for_file=tmp_path / "never")
+    job_id = federation.flare.submit_job(str(job))
+    for site in federation.sites:
+        live = federation.live(job_id, site)
+        until(
+            lambda live=live: live.exists() and b"what an error log is for" in live.read_bytes(), "the site's work", 90
+        )
+    federation.flare.abort_job(job_id)
+    for site in federation.sites:
+        log = filed(federation, job_id, site)
+        assert b"END_RUN fired" in log
+
+
+def test_a_killed_process_of_a_job_loses_no_line(federation, tmp_path):
+    """SIGKILL while the job runs: what its process wrote is at the server, sent by the site's parent."""
+    job = write_job(tmp_path, "killed", 2, {"megabytes": 0.5}, wait_for_file=tmp_path / "never")
+    job_id = federation.flare.submit_job(str(job))
+    live = federation.live(job_id, "site-1")
+    until(lambda: live.exists() and b"what an error log is for" in live.read_bytes(), "the site's work", 90)
+    federation.kill_job("site-1", job_id)
+    assert filed(federation, job_id, "site-1").endswith(b"\n")
+    federation.flare.abort_job(job_id)
