@@ -10,13 +10,15 @@ from __future__ import annotations
 import threading
 import uuid
 import weakref
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-import fedtail
 from nvflare.fuel.f3.cellnet.defs import MessageHeaderKey, ReturnCode
 from nvflare.fuel.f3.cellnet.utils import make_reply
 from nvflare.fuel.f3.message import Message
+
+import fedtail
 
 from .line import Incoming, Line
 
@@ -37,6 +39,9 @@ _CONNECTION, _NUMBER, _VERSION, _REASON, _FINAL = (
 #: Seconds to wait for the answer to an opening. The host gives a new connection twenty.
 _ANSWER = 8.0
 
+#: Ended connections that a cell remembers. Each is asked about for a moment only.
+_ENDED = 256
+
 #: Lets a new connection in: given the opening message and the way to its sender, returns what the sender's messages go
 #: to. Raises `PermissionError` to refuse for good and `ConnectionError` to refuse for now, in words.
 Accept = Callable[[Message, Line], Incoming]
@@ -54,6 +59,8 @@ class Exchange:
     def __init__(self, core_cell: Any):
         self._cell = weakref.proxy(core_cell)
         self._lines: dict[str, Line] = {}
+        # Connections that ended here a moment ago: what the other side sent before it heard of that is no surprise.
+        self._ended: deque[str] = deque(maxlen=_ENDED)
         self._lock = threading.Lock()
         self._accept: Accept | None = None
 
@@ -122,7 +129,8 @@ class Exchange:
 
     def _forget(self, connection: str) -> None:
         with self._lock:
-            self._lines.pop(connection, None)
+            if self._lines.pop(connection, None) is not None:
+                self._ended.append(connection)
 
     # Callbacks of the cell. FLARE answers a request with what they return, and the others have no answer.
 
@@ -170,6 +178,7 @@ class Exchange:
         origin = message.get_header(MessageHeaderKey.ORIGIN)
         with self._lock:
             line = self._lines.get(connection)
+            answer = answer and connection not in self._ended
         if line is None:
             # The process behind this cell was started anew, and the other side does not know yet.
             if answer:

@@ -6,15 +6,16 @@ import threading
 from dataclasses import dataclass
 from typing import Any
 
-import fedtail
 from nvflare.apis.fl_constant import FLContextKey
 from nvflare.apis.fl_context import FLContext
 from nvflare.apis.workspace import Workspace
 from nvflare.fuel.f3.cellnet.fqcn import FQCN
 
+import fedtail
+
 from .cell import CellTransport
 from .identity import own_site
-from .startup_kit import certificates
+from .startup_kit import Certificates, certificates
 
 
 @dataclass(frozen=True)
@@ -73,11 +74,24 @@ class Connection:
 
 
 def _site(destination: Destination, cell: Any, fl_ctx: FLContext) -> fedtail.Site:
+    policy = destination.policy
     if destination.server is None:
-        return fedtail.Site(CellTransport(cell, list(destination.cells)), policy=destination.policy)
-    name = own_site(fl_ctx)
+        # All processes of a site mark files with the kit's key: what one has sent the next one knows, and the server
+        # can't guess at what it was not sent. In the simulator there is no kit.
+        try:
+            key = _kit(fl_ctx).key
+        except ValueError:
+            key = None
+        return fedtail.Site(CellTransport(cell, list(destination.cells)), key=key, policy=policy)
     if not destination.server.startswith("https://"):
-        return fedtail.Site(destination.server, site=name, policy=destination.policy)
-    workspace = Workspace(root_dir=fl_ctx.get_prop(FLContextKey.WORKSPACE_ROOT), site_name=name)
-    kit = certificates(workspace, server=False)
-    return fedtail.Site(destination.server, ca=kit.ca, cert=kit.cert, key=kit.key, policy=destination.policy)
+        return fedtail.Site(destination.server, site=own_site(fl_ctx), policy=policy)
+    kit = _kit(fl_ctx)
+    return fedtail.Site(destination.server, ca=kit.ca, cert=kit.cert, key=kit.key, policy=policy)
+
+
+def _kit(fl_ctx: FLContext) -> Certificates:
+    try:
+        workspace = Workspace(root_dir=fl_ctx.get_prop(FLContextKey.WORKSPACE_ROOT), site_name=own_site(fl_ctx))
+    except (RuntimeError, TypeError) as error:
+        raise ValueError(f"there is no startup kit: {error}") from None
+    return certificates(workspace, server=False)

@@ -7,12 +7,13 @@ import threading
 import time
 from typing import Any
 
-import fedtail
 from nvflare.apis.event_type import EventType
 from nvflare.apis.fl_constant import ProcessType, SiteType, WorkspaceConstants
 from nvflare.apis.fl_context import FLContext
 from nvflare.fuel.f3.message import Message
 from nvflare.widgets.widget import Widget
+
+import fedtail
 
 from .cell import Exchange
 from .filing import file_log

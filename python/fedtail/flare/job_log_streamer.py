@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 import os
 
-import fedtail
 from nvflare.apis.event_type import EventType
 from nvflare.apis.fl_constant import FLContextKey, WorkspaceConstants
 from nvflare.apis.fl_context import FLContext
 from nvflare.apis.workspace import Workspace
 from nvflare.widgets.widget import Widget
+
+import fedtail
 
 from .connections import Connection, Destination, cells_of_job
 from .identity import own_site

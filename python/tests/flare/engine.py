@@ -1,6 +1,5 @@
 """What the widgets use of FLARE's engine, over FLARE's own cells, workspace and job manager, in one process."""
 
-import logging
 from pathlib import Path
 
 from nvflare.apis.client import Client
@@ -94,20 +93,6 @@ def fire(widget, event, engine, **properties):
     for handler, kwargs in widget.get_event_handlers().get(event, []):
         handler(event, fl_ctx, **(kwargs or {}))
     return fl_ctx
-
-
-class Logs(logging.Handler):
-    """What FLARE's log says, for tests that read it."""
-
-    def __init__(self):
-        super().__init__()
-        self.lines = []
-
-    def emit(self, record):
-        self.lines.append(f"{record.levelname} {record.getMessage()}")
-
-    def having(self, words):
-        return [line for line in self.lines if words in line]
 
 
 PARENT = ProcessType.SERVER_PARENT

@@ -3,14 +3,15 @@
 import pytest
 from engine import fire
 from federation import until
-from fedtail.flare import JobLogReceiver, JobLogStreamer
-from fedtail.flare.cell import CHANNEL, CellTransport
-from fedtail.flare.identity import site_of
 from nvflare.apis.event_type import EventType
 from nvflare.apis.fl_constant import CellMessageAuthHeaderKey
 from nvflare.fuel.f3.cellnet.defs import MessageHeaderKey, MessagePropKey
 from nvflare.fuel.f3.endpoint import Endpoint
 from nvflare.fuel.f3.message import Message
+
+from fedtail.flare import JobLogReceiver, JobLogStreamer
+from fedtail.flare.cell import CHANNEL, CellTransport
+from fedtail.flare.identity import site_of
 
 JOB = "job-1"
 

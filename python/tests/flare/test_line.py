@@ -3,8 +3,9 @@
 import random
 import threading
 
-import fedtail
 import pytest
+
+import fedtail
 from fedtail.flare import line as line_module
 from fedtail.flare.line import WINDOW, Line
 

@@ -30,18 +30,18 @@ def filed(federation, job_id, site, log="log.txt"):
 
     FLARE declares a job finished before the sites' processes have ended, so both sides still grow for a moment.
     """
-    source, stored = federation.site_log(site, job_id, log), federation.stored(job_id, site, log)
+    stored = federation.stored(job_id, site, log)
 
     def same():
-        return source.exists() and stored.exists() and source.read_bytes() == stored.read_bytes()
+        return stored.exists() and stored.read_bytes() == federation.site_log(site, job_id, log)
 
-    until(same, f"{log} of {site} filed as the site has it\n{federation.output('localhost')[-3000:]}")
+    until(same, f"{log} of {site} filed as the site has it")
     return stored.read_bytes()
 
 
 def test_large_logs_of_two_sites_arrive_and_are_filed_to_the_last_line(federation, tmp_path):
-    """50 MB each, over FLARE's network with mutual TLS: what the job manager has is what the sites' processes wrote, to
-    the line with which they end."""
+    """50 MB each, over FLARE's network with mutual TLS, while FLARE rotates the log every 20 MB: what the job manager has
+    is what the sites' processes wrote, to the line with which they end."""
     job_id, status = run(federation, write_job(tmp_path, "large", 2, {"megabytes": LARGE}))
     assert status == "FINISHED:COMPLETED"
     for site in federation.sites:
@@ -82,4 +82,30 @@ def test_a_job_that_fails_before_its_first_line_of_work_still_reports(federation
     for site in federation.sites:
         until(lambda: federation.stored(job_id, site, "error_log.txt").exists(), f"the error log of {site}")
         assert b"Missing" in filed(federation, job_id, site, "error_log.txt")
+    federation.flare.abort_job(job_id)
+
+
+def test_an_aborted_job_sends_its_log_to_the_last_line(federation, tmp_path):
+    """The abort ends the run, and not the drain of its log."""
+    job = write_job(tmp_path, "aborted", 2, {"megabytes": 0.5}, wait_for_file=tmp_path / "never")
+    job_id = federation.flare.submit_job(str(job))
+    for site in federation.sites:
+        live = federation.live(job_id, site)
+        until(
+            lambda live=live: live.exists() and b"what an error log is for" in live.read_bytes(), "the site's work", 90
+        )
+    federation.flare.abort_job(job_id)
+    for site in federation.sites:
+        log = filed(federation, job_id, site)
+        assert b"END_RUN fired" in log
+
+
+def test_a_killed_process_of_a_job_loses_no_line(federation, tmp_path):
+    """SIGKILL while the job runs: what its process wrote is at the server, sent by the site's parent."""
+    job = write_job(tmp_path, "killed", 2, {"megabytes": 0.5}, wait_for_file=tmp_path / "never")
+    job_id = federation.flare.submit_job(str(job))
+    live = federation.live(job_id, "site-1")
+    until(lambda: live.exists() and b"what an error log is for" in live.read_bytes(), "the site's work", 90)
+    federation.kill_job("site-1", job_id)
+    assert filed(federation, job_id, "site-1").endswith(b"\n")
     federation.flare.abort_job(job_id)

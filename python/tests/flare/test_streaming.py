@@ -8,10 +8,11 @@ import threading
 import pytest
 from engine import fire
 from federation import until
-from fedtail.flare import JobLogReceiver, JobLogStreamer
-from fedtail.flare.cell import CellTransport, Exchange
 from nvflare.apis.event_type import EventType
 from nvflare.apis.fl_constant import SystemComponents
+
+from fedtail.flare import JobLogReceiver, JobLogStreamer
+from fedtail.flare.cell import CellTransport, Exchange
 
 JOB = "job-1"
 
