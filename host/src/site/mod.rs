@@ -7,7 +7,7 @@
 pub(crate) mod backoff;
 pub(crate) mod core;
 pub(crate) mod driver;
-mod guardian;
+pub(crate) mod guardian;
 mod keeper;
 mod link;
 mod outcome;
@@ -358,7 +358,7 @@ impl Site {
         };
         let changed = Arc::new(Notify::new());
         let wake = changed.clone();
-        let subscription = inner.watcher.subscribe(directory(&path), move || wake.notify_one());
+        let subscription = inner.watcher.subscribe_to_log(&path, move || wake.notify_one());
         let keeper = Keeper::new(inner.policies.clone(), inner.audit.clone(), &terms.name);
         let driver = Driver::new(terms, assigned.policy.clone(), source, inner.clock.clone());
         let driver = driver.under(assigned, Arc::new(keeper));
@@ -383,11 +383,6 @@ impl Site {
         tokio::spawn(task.run(driver));
         Ok(Stream { orders, status: seen })
     }
-}
-
-/// The directory of a path; a bare file name is in the working directory.
-fn directory(path: &Path) -> &Path {
-    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 fn file_name(path: &Path) -> Result<LogName, SiteError> {
@@ -461,6 +456,13 @@ impl Stream {
                 self.given_up(Ending::TimedOut, reason)
             }
         }
+    }
+
+    /// Gives the stream up at once: nothing more is sent, and the server is told the reason if it can be. What it has stays
+    /// there.
+    pub fn abort(&self, reason: impl Into<String>) {
+        // A stream that has ended needs no end.
+        let _ = self.orders.send(Order::Abort(reason.into()));
     }
 
     fn given_up(&self, ending: Ending, reason: String) -> Outcome {

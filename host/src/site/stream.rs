@@ -1,7 +1,6 @@
 //! One stream on a task of its own: real time, real file events and the real link around a [`Driver`].
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::sync::{Notify, mpsc, watch};
@@ -19,7 +18,7 @@ use crate::wire::{SiteFrame, compression, server_frame, site_frame};
 /// Frames that wait for the link before the policy is stepped again: enough to keep the link busy during a step.
 const AHEAD: usize = 8;
 
-/// How long the last words of a stream that is given up may wait for the link.
+/// How long the last words of a stream that is given up may wait for the link and the server.
 const FAREWELL: Duration = Duration::from_secs(1);
 
 /// What the holder of a [`Stream`](super::Stream) says.
@@ -70,7 +69,9 @@ impl Task {
         let mut next = Some(Box::new(driver));
         while let Some(mut driver) = next.take() {
             if let Some(outcome) = driver.outcome().cloned() {
-                farewell(&mut driver, line.as_ref()).await;
+                let farewell = farewell(&mut driver, line.as_ref(), &mut self.signals);
+                // A server that does not listen is left all the same.
+                let _ = tokio::time::timeout(FAREWELL, farewell).await;
                 self.status.send_replace(Status::Ended(outcome));
                 break;
             }
@@ -88,11 +89,11 @@ impl Task {
                     Some(if line.is_some() { Event::LinkUp } else { Event::LinkDown })
                 }
             };
-            let compress = line.as_ref().is_some_and(|line| line.compress.load(Ordering::Relaxed));
-            let length = if waited { length(&mut driver, event.as_ref()) } else { Turn::Long };
+            let compress = line.as_ref().is_some_and(Line::is_slow);
+            let length = length(&mut driver, event.as_ref());
             // What is new in the log changes nothing about how the stream stands with the server.
             let stands = !matches!(event, None | Some(Event::Changed | Event::Timer));
-            match turn(length, move || step(driver, event, compress)).await {
+            match turn(length, waited, move || step(driver, event, compress)).await {
                 Ok(mut driver) => {
                     self.turnover.look(&driver);
                     if stands {
@@ -189,12 +190,22 @@ async fn sleep_for(time: Option<Duration>) {
     }
 }
 
-/// Sends what the driver has to say at its end, as long as the link takes it.
-async fn farewell(driver: &mut Driver, line: Option<&Line>) {
+/// Sends what the driver has to say at its end, as long as the link takes it, and waits until the server has heard it: the
+/// process may end next.
+async fn farewell(driver: &mut Driver, line: Option<&Line>, signals: &mut mpsc::UnboundedReceiver<Signal>) {
     let Some(line) = line else { return };
+    let mut says_why = false;
     while let Some(frame) = driver.next_frame() {
-        let sent = line.frames.send(SiteFrame { frame: Some(frame) });
-        if !matches!(tokio::time::timeout(FAREWELL, sent).await, Ok(Ok(()))) {
+        says_why |= matches!(frame, site_frame::Frame::End(_));
+        if line.frames.send(SiteFrame { frame: Some(frame) }).await.is_err() {
+            return;
+        }
+    }
+    if !says_why {
+        return;
+    }
+    while let Some(signal) = signals.recv().await {
+        if matches!(signal, Signal::Frame(server_frame::Frame::Closed(_)) | Signal::Down | Signal::Refused(_)) {
             return;
         }
     }
