@@ -187,6 +187,12 @@ fn what_is_not_the_agents_to_send_is_left_alone() {
     eventually_holds(&place.stored("job-1", "site-1", "log_fl.txt"), "a pattern's\n");
     eventually_holds(&place.stored("job-1", "site-1", "metrics.csv"), "1,2\n");
     agent.stop().with_code(0);
+    let another = workspace.deploy("job-old-2", PLAIN);
+    append(&another.log("log.txt"), "long ago\n");
+    written_before(&another.log("log.txt"), Duration::from_hours(25));
+    let agent = workspace.agent(&server.target(&place, "site-1"), &[]);
+    agent.says("2 jobs are left alone: they have written nothing for 1day");
+    agent.stop().with_code(0);
     let logs: Vec<_> = std::fs::read_dir(place.store().join("job-1/site-1")).unwrap().collect();
     assert_eq!(logs.len(), 2, "{logs:?}");
     assert!(!place.store().join("job-old").exists());

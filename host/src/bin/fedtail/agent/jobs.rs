@@ -1,7 +1,6 @@
 //! The jobs of a workspace: finds them, begins their streams, and ends these when a job is over or the site says no.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
-use std::fmt::Display;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -100,16 +99,24 @@ impl Jobs {
         }
         // A workspace that can't be read for a moment has no new jobs; those that are known are looked at.
         let found = self.workspace.jobs().unwrap_or_default();
-        self.passed_over.retain(|id| found.iter().any(|job| job.id == *id));
+        let ids: HashSet<&str> = found.iter().map(|job| job.id.as_str()).collect();
+        self.passed_over.retain(|id| ids.contains(id.as_str()));
+        let mut old = Vec::new();
         for directory in found {
             if self.passed_over.contains(&directory.id) {
                 continue;
             }
             match self.permission {
-                Permission::Given if !self.known.contains_key(&directory.id) => self.find(directory),
+                Permission::Given if !self.known.contains_key(&directory.id) => old.extend(self.find(directory)),
                 Permission::Given | Permission::Awaited(_) => {}
                 Permission::Denied(_) => self.strip(&directory),
             }
+        }
+        let age = humantime::format_duration(self.terms.max_age);
+        match &old[..] {
+            [] => {}
+            [id] => out::line(format_args!("{id} is left alone: it has written nothing for {age}")),
+            more => out::line(format_args!("{} jobs are left alone: they have written nothing for {age}", more.len())),
         }
         if self.permission == Permission::Given {
             let ids: Vec<String> = self.known.keys().cloned().collect();
@@ -149,7 +156,6 @@ impl Jobs {
         match flare::replace(&directory.config, config.text()) {
             Ok(()) => out::line(format_args!("{id} brought {removed} log streamer(s) with it, which are removed")),
             Err(error) => {
-                self.worst = self.worst.max(Exit::Failed);
                 let config = directory.config.display();
                 out::error(format_args!(
                     "{id} brought {removed} log streamer(s) with it, and {config} keeps them: {error}"
@@ -158,12 +164,16 @@ impl Jobs {
         }
     }
 
-    /// A job that was not known.
-    fn find(&mut self, directory: JobDirectory) {
+    /// A job that was not known. Returns its name if it is too old to be looked at.
+    fn find(&mut self, directory: JobDirectory) -> Option<JobName> {
         let id = directory.id.clone();
         let name = match JobName::new(id.as_str()) {
             Ok(name) => name,
-            Err(error) => return self.pass_over(id, error),
+            Err(error) => {
+                out::error(format_args!("{} is left alone: {error}", escaped(&id)));
+                self.passed_over.insert(id);
+                return None;
+            }
         };
         let wake = self.changed.clone();
         let subscription = self.watcher.subscribe(&directory.logs, move || wake.notify_one());
@@ -171,16 +181,12 @@ impl Jobs {
         if self.present.remove(&id) && !self.workers.0.contains(&id) {
             job.look(&self.terms.patterns, false, self.terms.quiet);
             if job.quiet() >= self.terms.max_age {
-                let age = humantime::format_duration(self.terms.max_age);
-                return self.pass_over(id, format_args!("it has written nothing for {age}"));
+                self.passed_over.insert(id);
+                return Some(job.name);
             }
         }
         self.known.insert(id, job);
-    }
-
-    fn pass_over(&mut self, id: String, reason: impl Display) {
-        out::line(format_args!("{} is left alone: {reason}", escaped(&id)));
-        self.passed_over.insert(id);
+        None
     }
 
     fn look_at(&mut self, id: &str) {

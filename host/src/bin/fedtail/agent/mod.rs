@@ -29,14 +29,15 @@ const MAX_AGE: Duration = Duration::from_hours(24);
 /// Between two looks at least: a job that writes all the time must not have its directory read for each line.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// Stream the logs of all jobs that appear in a FLARE workspace, until told to stop. No job is changed.
+/// Stream the logs of all jobs that appear in a FLARE workspace, until told to stop; no job needs a change.
 ///
 /// A job is over when the process that FLARE started for it has ended, or its directory is gone; where no such process is
 /// to be seen, as for jobs in containers, when it has been quiet for a time. What it writes after that is sent too.
 #[derive(Args)]
 pub struct Options {
     /// The site's workspace: the directory with `startup` and `local`, in which each job has a directory. If its
-    /// local/resources.json has "allow_log_streaming": false, nothing is streamed for as long as that stands there.
+    /// local/resources.json has "allow_log_streaming": false, nothing is streamed for as long as that stands there, and the
+    /// streamers that jobs declare themselves are removed.
     #[arg(long, value_name = "DIR")]
     workspace: PathBuf,
     /// A log's name in its job's directory, or a pattern such as '*.txt'; repeatable [default: log.txt and error_log.txt].
