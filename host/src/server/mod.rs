@@ -130,7 +130,8 @@ impl ServerBuilder {
         self
     }
 
-    /// What each component is tried with before streams use it; default: nothing.
+    /// What each component is tried with before streams use it, such as a [`Rehearsal`](crate::simulation::Rehearsal);
+    /// default: nothing.
     pub fn battery(mut self, battery: impl Battery) -> Self {
         self.battery = Some(Arc::new(battery));
         self

@@ -46,14 +46,15 @@ pub(super) enum Happening {
 }
 
 impl Happening {
-    /// What is easier to understand and may do as well, the easiest first. Each has fewer of these than the one before it.
+    /// What is easier to understand and may do as well, the easiest first. None leads back to what it came from.
     pub fn simpler(self) -> Vec<Self> {
-        const SIZE: u64 = 200;
+        const WRITE: Happening = Happening::Job(Act::Write(200));
+        const WRITE_LITTLE: Happening = Happening::Job(Act::Write(50));
         match self {
-            Self::Job(Act::Write(SIZE)) => Vec::new(),
-            Self::Job(Act::Write(_)) => vec![Self::Job(Act::Write(SIZE))],
-            Self::Job(Act::Rotate) => vec![Self::Job(Act::Write(SIZE))],
-            Self::Job(_) => vec![Self::Job(Act::Write(SIZE)), Self::Job(Act::Rotate)],
+            WRITE => Vec::new(),
+            WRITE_LITTLE => vec![WRITE],
+            Self::Job(Act::Write(_) | Act::Rotate) => vec![WRITE, WRITE_LITTLE],
+            Self::Job(_) => vec![WRITE, WRITE_LITTLE, Self::Job(Act::Rotate)],
             Self::Race(_, act) => vec![Self::Job(act)],
             Self::Cut(0) => Vec::new(),
             Self::Cut(_) | Self::HalfOpen | Self::Unreachable(_) => vec![Self::Cut(0)],

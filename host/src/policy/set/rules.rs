@@ -199,8 +199,10 @@ impl Entry {
             (Some(name), false) => {
                 Some(Applicant { file: component(directory, &name)?, pins, custom, promise: self.kind })
             }
-            (None, true) if pins.is_empty() && custom.is_empty() => None,
-            (None, true) => return Err("the built-in policy has no settings and no other digest than its own".into()),
+            (None, true) if pins.is_empty() && custom.is_empty() && self.kind.is_none() => None,
+            (None, true) => {
+                return Err("the built-in policy has no settings, and no other digest and kind than its own".into());
+            }
             _ => return Err("give either `file`, a component in this directory, or `built-in = true`".into()),
         };
         let texts = [self.jobs, self.logs, self.sites].map(|patterns| patterns.map(OneOrMore::into_vec));
@@ -255,6 +257,7 @@ mod tests {
             jobs = "train-*"
             logs = ["*.txt", "x"]
             settings = { level = "WARNING", rate = 5, whole = true }
+            kind = "other"
             [[policy]]
             built-in = true
             "#,
@@ -266,7 +269,7 @@ mod tests {
         assert_eq!(first("train-1", "log.json"), Some(1));
         assert_eq!(first("eval", "log.txt"), Some(1));
         let applicant = rules.rules[0].applicant.as_ref().unwrap();
-        assert_eq!(applicant.file, Path::new("/p/a.wasm"));
+        assert_eq!((applicant.file.as_path(), applicant.promise), (Path::new("/p/a.wasm"), Some(Promise::Other)));
         let custom: Vec<_> = applicant.custom.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
         assert_eq!(custom, [("level", "WARNING"), ("rate", "5"), ("whole", "true")]);
         assert_eq!((rules.strikes, rules.on_failure), (3, OnFailure::Default));
@@ -285,6 +288,8 @@ mod tests {
             ("[[policy]]\nfile = \"a\"\ndigest = \"abc\"", "digest \"abc\" is none"),
             ("[[policy]]\nbuilt-in = true\nsettings = { a = 1 }", "the built-in policy has no settings"),
             ("[[policy]]\nfile = \"a\"\nsettings = { a = [1] }", "a setting is a text"),
+            ("[[policy]]\nfile = \"a\"\nkind = \"good\"", "line 3: unknown variant `good`, expected one of `forwards`"),
+            ("[[policy]]\nbuilt-in = true\nkind = \"other\"", "no other digest and kind than its own"),
             ("trusted-keys = [\"x\"]\n[[policy]]\nfile = \"a\"", "\"x\" is no public key"),
             ("strikes = 0\n[[policy]]\nfile = \"a\"", "strikes is 0"),
             ("on-policy-failure = \"open\"\n[[policy]]\nfile = \"a\"", "line 1"),
