@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+
 from federation import Federation, until, write_job
 
 #: The size of each site's log, in megabytes.
