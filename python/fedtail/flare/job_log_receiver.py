@@ -78,7 +78,8 @@ class JobLogReceiver(Widget):
 
     def _on_start(self, event_type: str, fl_ctx: FLContext) -> None:
         self._engine = fl_ctx.get_engine()
-        self._store = self._dest_dir or _default_store(self._engine, fl_ctx)
+        # FLARE's processes change their directory, and what is told to people and to the job manager must stay true.
+        self._store = os.path.abspath(self._dest_dir or _default_store(self._engine, fl_ctx))
         exchange = Exchange.of(self._engine.get_cell())
         # A job's receiver makes its store when the first site comes: where the server's own serves, nobody does.
         if event_type == EventType.SYSTEM_START or self._listen:
@@ -101,7 +102,12 @@ class JobLogReceiver(Widget):
                 # The site tries again: an operator can put this right while the job runs.
                 self.log_error(fl_ctx, f"logs can't be received: {error}")
                 raise ConnectionError(f"the server can't receive logs: {error}") from error
-        return server.connect(site, line)
+        try:
+            return server.connect(site, line)
+        except ValueError as error:
+            # The name of a site is a folder of the store, which not each name that FLARE takes can be.
+            self._tell_once(site, str(error), f"refused the logs of {site}: {error}")
+            raise PermissionError(f"the server can't store logs of {site}: {error}") from error
 
     def _check_permission(self, site: str, job: str) -> None:
         client = self._engine.get_client_from_name(site) if site != SiteType.SERVER else None

@@ -1,17 +1,17 @@
 """Whose log it is: what FLARE has authenticated decides, whatever a message says."""
 
 import pytest
-from engine import fire
-from federation import until
+from fedtail.flare import JobLogReceiver, JobLogStreamer
+from fedtail.flare.cell import CHANNEL, CellTransport
+from fedtail.flare.identity import site_of
 from nvflare.apis.event_type import EventType
 from nvflare.apis.fl_constant import CellMessageAuthHeaderKey
 from nvflare.fuel.f3.cellnet.defs import MessageHeaderKey, MessagePropKey
 from nvflare.fuel.f3.endpoint import Endpoint
 from nvflare.fuel.f3.message import Message
 
-from fedtail.flare import JobLogReceiver, JobLogStreamer
-from fedtail.flare.cell import CHANNEL, CellTransport
-from fedtail.flare.identity import site_of
+from engine import fire
+from federation import until
 
 JOB = "job-1"
 
@@ -131,32 +131,3 @@ def test_a_third_cell_can_not_write_to_a_connection(network, logs):
     thief.cell.core_cell.fire_and_forget(CHANNEL, "close", "server", Message(dict(headers), b""))
     line.send(b"two")
     until(lambda: got == [b"one", b"two"], "the second message, and nothing else")
-
-
-@pytest.mark.parametrize("name", ["..", ".", "", "a/b", "../other.txt", "/etc/passwd", "a/../../b", "./log.txt"])
-def test_a_log_is_a_file_of_the_jobs_directory(name):
-    """(TestFileRetrieverValidateRequest: test_path_traversal_*, test_absolute_path_rejected,
-    test_missing_file_name_returns_bad_request; here also nested paths, which name no log of a job)"""
-    with pytest.raises(ValueError, match="must be the name of a file in the job's directory, without a path"):
-        JobLogStreamer(name)
-
-
-@pytest.mark.parametrize("name", ["log.txt", "error_log.txt", "metrics-1.csv", "…unicode"])
-def test_an_ordinary_name_is_a_log(name):
-    """(TestFileRetrieverValidateRequest: test_valid_file_name_returns_ok)"""
-    JobLogStreamer(name)
-
-
-def test_a_job_whose_name_leads_elsewhere_reaches_no_other_folder(network, logs):
-    """The names in a message are checked by the host's own type; here by the first to see it, the site."""
-    server = network.server()
-    server.register("site-1")
-    fire(JobLogReceiver(), EventType.SYSTEM_START, server)
-    site = network.site_job("site-1", JOB)
-    site._contexts.job_id = ".."
-    fl_ctx = site.new_context()
-    streamer = JobLogStreamer()
-    for handler, _ in streamer.get_event_handlers()[EventType.START_RUN]:
-        handler(EventType.START_RUN, fl_ctx)
-    assert logs.having("is not streamed")
-    assert not (network.directory / "server" / "log.txt").exists()

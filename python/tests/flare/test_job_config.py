@@ -5,7 +5,6 @@ import os
 import stat
 
 import pytest
-
 from fedtail.flare import job_config
 from fedtail.flare.job_config import STREAMER, JobConfig
 

@@ -3,9 +3,8 @@
 import random
 import threading
 
-import pytest
-
 import fedtail
+import pytest
 from fedtail.flare import line as line_module
 from fedtail.flare.line import WINDOW, Line
 

@@ -4,15 +4,15 @@ import json
 import re
 
 import pytest
-from engine import fire
-from federation import until
+from fedtail.flare import JobLogReceiver, JobLogStreamer, SiteLogStreamer
+from fedtail.flare.cell import Exchange
+from fedtail.flare.permission import refusal_of_site
 from nvflare.apis.event_type import EventType
 from nvflare.apis.fl_constant import FLContextKey
 from nvflare.apis.job_def import JobMetaKey
 
-from fedtail.flare import JobLogReceiver, JobLogStreamer, SiteLogStreamer
-from fedtail.flare.cell import Exchange
-from fedtail.flare.permission import refusal_of_site
+from engine import fire
+from federation import until
 
 JOB = "job-1"
 FLARES_OWN = "nvflare.app_common.logging.job_log_streamer.JobLogStreamer"

@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+
 from federation import Federation, until, write_job
 
 #: The size of each site's log, in megabytes.
@@ -109,3 +110,23 @@ def test_a_killed_process_of_a_job_loses_no_line(federation, tmp_path):
     federation.kill_job("site-1", job_id)
     assert filed(federation, job_id, "site-1").endswith(b"\n")
     federation.flare.abort_job(job_id)
+
+
+def test_a_job_without_code_of_its_own_streams(federation, tmp_path):
+    """FLARE then allows only the classes that a site has listed, and the builder has listed ours."""
+    from nvflare.app_common.np.np_model_persistor import NPModelPersistor
+    from nvflare.app_common.np.np_trainer import NPTrainer
+    from nvflare.app_common.workflows.fedavg import FedAvg
+    from nvflare.job_config.api import FedJob
+
+    job = FedJob(name="plain", min_clients=2)
+    job.to_server(NPModelPersistor(), id="persistor")
+    job.to_server(FedAvg(num_clients=2, num_rounds=1, persistor_id="persistor"))
+    job.to_clients(NPTrainer(), tasks=["train"])
+    job.export_job(str(tmp_path))
+    assert not list(tmp_path.rglob("*.py"))
+    job_id, status = run(federation, tmp_path / "plain")
+    assert status == "FINISHED:COMPLETED"
+    for site in federation.sites:
+        log = filed(federation, job_id, site)
+        assert b"NPTrainer" in log and b"END_RUN fired" in log

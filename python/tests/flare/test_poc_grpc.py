@@ -3,6 +3,7 @@
 import json
 
 import pytest
+
 from federation import Federation, free_port, until, write_job
 
 

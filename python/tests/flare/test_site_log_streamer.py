@@ -2,14 +2,14 @@
 
 import json
 
-from engine import fire
-from federation import until
+from fedtail.flare import JobLogReceiver, JobLogStreamer, SiteLogStreamer
+from fedtail.flare.connections import cells_of_job
 from nvflare.apis.event_type import EventType
 from nvflare.apis.fl_constant import FLContextKey, JobConstants
 from nvflare.apis.job_def import JobMetaKey
 
-from fedtail.flare import JobLogReceiver, JobLogStreamer, SiteLogStreamer
-from fedtail.flare.connections import cells_of_job
+from engine import fire
+from federation import until
 
 JOB = "job-1"
 

@@ -6,13 +6,13 @@ The names in brackets are FLARE's own unit tests of its log streaming, whose beh
 import threading
 
 import pytest
-from engine import fire
-from federation import until
+from fedtail.flare import JobLogReceiver, JobLogStreamer
+from fedtail.flare.cell import CellTransport, Exchange
 from nvflare.apis.event_type import EventType
 from nvflare.apis.fl_constant import SystemComponents
 
-from fedtail.flare import JobLogReceiver, JobLogStreamer
-from fedtail.flare.cell import CellTransport, Exchange
+from engine import fire
+from federation import until
 
 JOB = "job-1"
 
