@@ -1,10 +1,13 @@
 //! Turns of the state machines: work that may block on files or in a policy, called from a task.
 
 use std::any::Any;
+use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::time::Duration;
 
-use tokio::runtime::{Handle, RuntimeFlavor};
+use tokio::runtime::{Handle, Id, RuntimeFlavor};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// A turn that panicked, which is a defect of the host. The state that it worked on is gone.
 pub struct Defect(String);
@@ -27,8 +30,9 @@ pub enum Turn {
 /// More bytes than this on their way make a turn long.
 pub const SHORT_BYTES: u64 = 64 << 10;
 
-/// How often a short turn lets others go first before it is handed to another thread: as long as a few turns take.
-const PATIENCE: usize = 32;
+/// How long a short turn waits for its place before it gets a thread of its own. Places are taken for microseconds, and by a
+/// crowd of turns for some milliseconds; for longer only where those that have them hang.
+const PATIENCE: Duration = Duration::from_millis(100);
 
 /// Waits, and tells whether that took any waiting. If so, the caller was polled anew, and has woken nobody since.
 pub async fn awaited<F: Future>(event: F) -> (F::Output, bool) {
@@ -42,24 +46,23 @@ pub async fn awaited<F: Future>(event: F) -> (F::Output, bool) {
     (output.await, waited)
 }
 
-/// Short turns that run now, in all runtimes of this process.
-static SHORT: AtomicUsize = AtomicUsize::new(0);
+/// The places of short turns, by runtime. A process has one runtime, or a few.
+static PLACES: LazyLock<Mutex<HashMap<Id, Arc<Semaphore>>>> = LazyLock::new(Mutex::default);
 
-/// The place of a short turn among those that may run at once.
-struct Place;
-
-impl Place {
-    /// A place, where one worker is left for the rest of the runtime even if all short turns hang, on a disk that does not
-    /// answer.
-    fn take(workers: usize) -> Option<Self> {
-        let free = |taken: usize| (taken + 1 < workers).then_some(taken + 1);
-        SHORT.fetch_update(Ordering::Relaxed, Ordering::Relaxed, free).ok().map(|_| Place)
-    }
+/// The places of this runtime: so many that one worker is left for the rest even if all short turns hang, on a disk that does
+/// not answer.
+fn places(runtime: &Handle) -> Arc<Semaphore> {
+    let mut places = PLACES.lock().unwrap_or_else(PoisonError::into_inner);
+    let new = || Arc::new(Semaphore::new(runtime.metrics().num_workers().saturating_sub(1)));
+    places.entry(runtime.id()).or_insert_with(new).clone()
 }
 
-impl Drop for Place {
-    fn drop(&mut self) {
-        SHORT.fetch_sub(1, Ordering::Relaxed);
+/// A place of a short turn, or none where those that have them hang.
+async fn place(runtime: &Handle) -> Option<OwnedSemaphorePermit> {
+    let places = places(runtime);
+    match places.clone().try_acquire_owned() {
+        Ok(place) => Some(place),
+        Err(_) => tokio::time::timeout(PATIENCE, places.acquire_owned()).await.ok()?.ok(),
     }
 }
 
@@ -84,21 +87,14 @@ pub async fn turn<T: Send + 'static>(
             },
         },
         _ => {
-            let workers = runtime.metrics().num_workers();
-            let mut place = None;
-            if length == Turn::Short {
+            let mut taken = None;
+            if length == Turn::Short && runtime.metrics().num_workers() > 1 {
                 if !waited {
                     tokio::task::yield_now().await;
                 }
-                for _ in 0..PATIENCE {
-                    place = Place::take(workers);
-                    if place.is_some() {
-                        break;
-                    }
-                    tokio::task::yield_now().await;
-                }
+                taken = place(&runtime).await;
             }
-            match place {
+            match taken {
                 Some(_place) => catch_unwind(AssertUnwindSafe(work)),
                 None => catch_unwind(AssertUnwindSafe(|| tokio::task::block_in_place(work))),
             }

@@ -158,7 +158,7 @@ impl Task {
 
 /// How long a turn will be. A log that is followed has its lines on their way as soon as they are written.
 fn length(driver: &mut Driver, event: Option<&Event>) -> Turn {
-    let small = matches!(event, Some(Event::Changed | Event::Timer | Event::Frame(server_frame::Frame::Ack(_))));
+    let small = matches!(event, None | Some(Event::Changed | Event::Timer | Event::Frame(server_frame::Frame::Ack(_))));
     if small && driver.unacknowledged() < SHORT_BYTES { Turn::Short } else { Turn::Long }
 }
 
