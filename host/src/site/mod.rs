@@ -202,8 +202,13 @@ impl SiteBuilder {
             liveness_interval: self.liveness_interval,
             seed: random()?.to_vec(),
         };
-        tokio::spawn(connection.run(requests));
+        let (is_there, link_is_there) = watch::channel(());
+        tokio::spawn(async move {
+            connection.run(requests).await;
+            drop(is_there);
+        });
         let inner = Inner {
+            link_is_there,
             link,
             policies,
             turns: Turns::default(),
@@ -242,6 +247,8 @@ pub struct Site {
 }
 
 struct Inner {
+    /// Closed when the link is gone.
+    link_is_there: watch::Receiver<()>,
     link: mpsc::UnboundedSender<Request>,
     policies: Arc<SitePolicies>,
     turns: Turns,
@@ -272,6 +279,14 @@ impl Site {
             anchor_secret: None,
             clock: Arc::new(SystemClock::default()),
         }
+    }
+
+    /// Ends the connection once its streams are over, and waits for that. Clones of the site keep it.
+    pub async fn close(self) {
+        let mut link = self.inner.link_is_there.clone();
+        drop(self);
+        // Nothing is ever sent: it fails when the link is gone.
+        let _ = link.changed().await;
     }
 
     /// Reads the policies again, now, where they do not come from the program itself. What does not pass every stage changes
