@@ -1,6 +1,6 @@
 //! Drives one stream: events in, steps of the policy, frames out.
 //!
-//! A state machine without thread, task or timer: [`stream`](super::stream) runs it on real ones.
+//! A state machine without thread, task or timer: [`task`](super::task) runs it on real ones.
 
 use std::sync::Arc;
 
