@@ -71,6 +71,11 @@ impl Driver {
         self.candidate.is_some()
     }
 
+    /// Whether nothing is on its way, so that another policy can take over at once.
+    pub fn is_quiet(&mut self) -> bool {
+        self.core().drained()
+    }
+
     /// The digest of the policy that the next opening will be under.
     pub(super) fn next_digest(&self) -> Digest {
         self.candidate.as_ref().map_or(self.digest(), |candidate| candidate.policy.policy.digest())
