@@ -175,7 +175,7 @@ class JobLogReceiver(Widget):
 
     def _on_end_run(self, event_type: str, fl_ctx: FLContext) -> None:
         # Sites end their runs at the same time, and send the last of their logs now. When this process is gone nobody
-        # takes them.
+        # takes them. Until it is gone the receiver goes on: the simulator ends the runs of sites after the server's.
         server = self._server
         if server is None or fl_ctx.get_process_type() == ProcessType.SERVER_PARENT:
             return
@@ -188,7 +188,6 @@ class JobLogReceiver(Widget):
                 f"the job ends after {self._finish_timeout:g} s while these logs still come in: {', '.join(open_logs)}; "
                 f"what has come stays in {self._store}",
             )
-        self._close()
 
     def _on_system_end(self, event_type: str, fl_ctx: FLContext) -> None:
         self._close()
