@@ -9,11 +9,14 @@
         def line(self, line):
             return b"" if self.word in line else line
 
-Everything else is done here: waiting for the log, rotation, gaps, the window, reconnects, the end of the job. `component`
-makes a component of such a class, `testing` tries it natively.
+Everything else is done here: waiting for the log, rotation, gaps, the window, reconnects, the end of the job. A `Stepped`
+policy has the whole interface in its hands; a `Gate` decides at the server what is taken. `component` and
+`receiver_component` make components of such classes, `testing` tries them natively.
 """
 
+from .gate import Drop, Gate, Last, Later, Never
 from .lines import Lines
 from .settings import Settings
+from .stepped import Stepped
 
-__all__ = ["Lines", "Settings"]
+__all__ = ["Drop", "Gate", "Last", "Later", "Lines", "Never", "Settings", "Stepped"]

@@ -1,15 +1,13 @@
 """The component around a policy: it translates between the contract's bindings and plain Python."""
 
-import traceback
-
 from componentize_py_types import Err
 from wit_world import exports
 from wit_world.exports import tailing
 from wit_world.imports import chunks, clock, diagnostics, gaps, log_source, transport
 
 from .host import UNREAD, Disconnected, Found, Refused, SourceError, WindowFull
-from .settings import Settings
-from .streamer import Streamer
+from .in_words import in_words
+from .streamer import begin
 
 LEVELS = {
     "debug": diagnostics.Level.DEBUG,
@@ -27,45 +25,23 @@ def export(policy):
 
     class Tailing(exports.Tailing):
         # Each call is made on an object of its own, so the one stream of this instance is the class's.
-        streamer = None
+        stream = None
 
         def start(self, settings):
-            def fresh():
-                custom = Settings(settings.custom)
-                made = policy(custom)
-                custom.done()
-                return made
-
             with in_words():
-                Tailing.streamer = Streamer(
-                    Site(), fresh, settings.poll_interval, settings.max_chunk_size, settings.once
+                Tailing.stream = begin(
+                    policy, Site(), settings.custom, settings.poll_interval, settings.max_chunk_size, settings.once
                 )
 
         def step(self, wake):
             with in_words():
-                at = Tailing.streamer.step(
+                at = Tailing.stream.step(
                     connected=isinstance(wake, tailing.Wake_Connected),
                     stop=isinstance(wake, tailing.Wake_Stop),
                 )
             return tailing.Next_Finished() if at is None else tailing.Next_Wait(at)
 
     return Tailing
-
-
-class in_words:
-    """Errors of the policy become the contract's: words."""
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, kind, error, trace):
-        if error is None:
-            return False
-        if isinstance(error, (ValueError, Refused)):
-            raise Err(str(error)) from error
-        # The whole of it goes to the host's log, a line at a time.
-        traceback.print_exception(kind, error, trace)
-        raise Err(f"{kind.__name__}: {error}") from error
 
 
 class sending:

@@ -1,7 +1,9 @@
-"""When and from where: the default streamer's state machine with a policy over lines in it. It never blocks."""
+"""When and from where: the default streamer's state machine, with a policy over lines in it or without. It never blocks."""
 
 from .host import UNREAD, Disconnected, Found, SourceError, WindowFull
-from .lines import Work
+from .lines import Through, Work
+from .settings import Settings
+from .stepped import Stepped
 
 # How many pieces or files one step handles at most, which keeps a step finite.
 TURNS_PER_STEP = 64
@@ -11,8 +13,25 @@ TRIES_AT_THE_END = 3
 MORE = object()
 
 
+def begin(policy, host, custom, poll_interval, chunk_size, once):
+    """What is stepped, for a policy of either kind: over `Lines`, or `Stepped`."""
+    if issubclass(policy, Stepped):
+        settings = Settings(custom)
+        made = policy(host, Streamer(host, Through, poll_interval, chunk_size, once), settings)
+        settings.done()
+        return made
+
+    def fresh():
+        settings = Settings(custom)
+        made = policy(settings)
+        settings.done()
+        return Work(made)
+
+    return Streamer(host, fresh, poll_interval, chunk_size, once)
+
+
 class Streamer:
-    """One stream. `fresh` makes a policy; `host` is what it sees of the world."""
+    """One stream. `fresh` makes what bytes go through; `host` is what it sees of the world."""
 
     def __init__(self, host, fresh, poll_interval, chunk_size, once):
         self.host = host
@@ -20,7 +39,7 @@ class Streamer:
         self.poll_interval = poll_interval
         self.chunk_size = chunk_size
         self.once = once
-        self.work = Work(fresh())
+        self.work = fresh()
         self.connected = self.stopping = self.finished = False
         self.file = None
         self.last_look = None
@@ -68,7 +87,7 @@ class Streamer:
 
     def _resume(self):
         # What was read is read again from where the server stands, so what the policy remembers is of no use.
-        self.work = Work(self.fresh())
+        self.work = self.fresh()
         found = self.host.resume()
         if not isinstance(found, Found):
             return self._sent_all()

@@ -1,8 +1,11 @@
-"""A log in memory, to test a policy natively."""
+"""A log and a store in memory, to test a policy natively."""
 
+from collections import namedtuple
+
+from .gate import Drop, Last
 from .host import Found
-from .settings import Settings
-from .streamer import Streamer
+from .receiver import Receiver
+from .streamer import begin
 
 
 def filter(policy, log, **settings):
@@ -31,29 +34,27 @@ def _joined(ranges):
 
 def _run(policy, settings, log, most, offset):
     host = Log(log, most, offset)
-
-    def fresh():
-        custom = Settings(settings)
-        made = policy(custom)
-        custom.done()
-        return made
-
-    streamer = Streamer(host, fresh, 500_000_000, 256 << 10, True)
-    at = streamer.step(connected=True)
+    stream = host.stream(policy, settings)
+    at = stream.step(connected=True)
     while at is not None:
-        at = streamer.step()
+        at = stream.step()
     return host.sent
 
 
 class Log:
-    """A log that is all there, at a site whose link takes everything."""
+    """A log that is all there, at a site whose link takes everything. `time` is its clock, which the test sets, in
+    nanoseconds; `sent` has what has left, with the place in the log that it reached."""
 
-    def __init__(self, text, most, offset):
+    def __init__(self, text, most=64 << 10, offset=0):
         self.text, self.most, self.offset = text, most, offset
-        self.parts, self.sent, self.said = b"", [], []
+        self.time, self.parts, self.sent, self.said = 0, b"", [], []
+
+    def stream(self, policy, settings=()):
+        """Begins a stream of it, to be stepped."""
+        return begin(policy, self, settings, 500_000_000, 256 << 10, True)
 
     def now(self):
-        return 0
+        return self.time
 
     def resume(self):
         return Found(self, self.offset)
@@ -79,6 +80,42 @@ class Log:
 
     def skip(self, file, reached):
         self.send(b"", file, reached)
+
+    def say(self, level, words):
+        self.said.append(words)
+
+
+Caller = namedtuple("Caller", "site job log liveness_interval policy_digest stored idle_timeout custom")
+Usage = namedtuple("Usage", "logs bytes")
+
+
+def receive(gate, pieces, log="log.txt", **settings):
+    """Lets a stream of these pieces in through a gate, and returns what is stored, as text. A stream that is refused raises
+    `Never` or `Later`; one that the gate ends is stored as far as it was taken."""
+    store = Store()
+    caller = Caller("site-1", "job-1", log, 10 * 10**9, "sha256:", 0, 30 * 10**9, settings)
+    receiver = Receiver(gate, store, caller)
+    for piece in pieces:
+        data = piece.encode()
+        answer = receiver.gate.take(len(data))
+        if not isinstance(answer, Drop):
+            store.stored += data
+        if isinstance(answer, Last):
+            break
+    return store.stored.decode(errors="replace")
+
+
+class Store:
+    """A server's store that has nothing else of the site and job."""
+
+    def __init__(self):
+        self.stored, self.said = b"", []
+
+    def size(self):
+        return len(self.stored)
+
+    def others(self):
+        return Usage(0, 0)
 
     def say(self, level, words):
         self.said.append(words)

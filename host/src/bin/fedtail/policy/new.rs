@@ -45,7 +45,7 @@ pub fn run(options: &Options) -> Result<Exit, Failure> {
     if folder.symlink_metadata().is_ok() {
         return Err(Failure::start(format!("{name} is there already: choose another name, or move it away")));
     }
-    let template = Template::of(options.lang, options.kind).map_err(Failure::usage)?;
+    let template = Template::of(options.lang, options.kind);
     // Under another name until it is whole, so that what failed half way is not taken for a project.
     let draft = PathBuf::from(format!(".{name}.{}.part", std::process::id()));
     template.write(&draft, name).and_then(|()| fs::rename(&draft, folder)).map_err(|error| {

@@ -44,30 +44,46 @@ fn rust(kind: Kind) -> Vec<(&'static str, &'static str)> {
 }
 
 /// The files of a project in Python, without the SDK.
-fn python() -> Vec<(&'static str, &'static str)> {
+fn python(kind: Kind) -> Vec<(&'static str, &'static str)> {
+    let [app, policy, tests] = match kind {
+        Kind::Redact => [
+            template!("python/redact/app.py"),
+            template!("python/redact/policy.py"),
+            template!("python/redact/test_policy.py"),
+        ],
+        Kind::Streamer => [
+            template!("python/streamer/app.py"),
+            template!("python/streamer/policy.py"),
+            template!("python/streamer/test_policy.py"),
+        ],
+        Kind::Receiver => [
+            template!("python/receiver/app.py"),
+            template!("python/receiver/policy.py"),
+            template!("python/receiver/test_policy.py"),
+        ],
+    };
     vec![
         ("pyproject.toml", template!("python/pyproject.toml")),
         (".gitignore", template!("python/gitignore")),
         ("README.md", template!("python/README.md")),
-        ("app.py", template!("python/app.py")),
-        ("policy.py", template!("python/policy.py")),
-        ("test_policy.py", template!("python/test_policy.py")),
+        ("app.py", app),
+        ("policy.py", policy),
+        ("test_policy.py", tests),
     ]
 }
 
 impl Template {
-    /// The project for a language and what it begins with; an error where there is none.
-    pub fn of(language: Language, kind: Kind) -> Result<Self, &'static str> {
+    /// The project for a language and what it begins with.
+    pub fn of(language: Language, kind: Kind) -> Self {
         let (own, sdk) = match language {
             Language::Rust => (rust(kind), ["policy-sdk/Cargo.toml", "policy-sdk/src/"]),
-            Language::Python if kind == Kind::Redact => (python(), ["policy-sdk/python/"; 2]),
-            Language::Python => return Err("in Python there is a project of the kind redact; the others are in Rust"),
+            Language::Python => (python(kind), ["policy-sdk/python/"; 2]),
         };
         let own = own.into_iter().map(|(path, text)| (path.to_owned(), text));
         let sdk =
             SDK.iter().filter(|(path, _)| path.starts_with("wit/") || sdk.iter().any(|part| path.starts_with(part)));
         let sdk = sdk.map(|(path, text)| (format!("sdk/{path}"), *text));
-        Ok(Self { language, kind, files: own.chain(sdk).collect() })
+        Self { language, kind, files: own.chain(sdk).collect() }
     }
 
     /// Which side it is for.
@@ -88,6 +104,7 @@ impl Template {
             let own = || {
                 text.replace("FILE.wasm", &file(name))
                     .replace("SETTING", self.setting())
+                    .replace("WORLD", self.world())
                     .replace("RUN", &self.run(name))
                     .replace(NAME, name)
             };
@@ -120,6 +137,14 @@ impl Template {
             Kind::Receiver => ("server", "the server"),
         };
         format!("{who}: `fedtail {command} --policy {} --policy-setting {} …`", file(name), self.setting())
+    }
+
+    /// The world of the contract that it fits.
+    fn world(&self) -> &'static str {
+        match self.kind() {
+            fedtail::policy::Kind::Streamer => "streamer-policy",
+            fedtail::policy::Kind::Receiver => "receiver-policy",
+        }
     }
 
     /// A setting that it takes.
