@@ -1,7 +1,8 @@
-"""Flower's simulation engine, as a process of its own."""
+"""Flower's simulation engine, as a process of its own. Flower is installed in an environment of these tests' own."""
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import re
 import subprocess
@@ -11,6 +12,9 @@ from pathlib import Path
 from typing import Callable
 
 import pytest
+
+if importlib.util.find_spec("flwr") is None:
+    collect_ignore_glob = ["test_*.py"]
 
 #: Seconds until something hangs.
 PATIENCE = 150.0
