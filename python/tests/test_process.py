@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 import fedtail
-from conftest import PATIENCE, Place, until
+from place import PATIENCE, Place, until
 
 
 def program(text: str, *arguments: object) -> "subprocess.CompletedProcess[str]":
