@@ -258,6 +258,8 @@ impl Drop for Server {
 
 fn address(listen: &str) -> PyResult<SocketAddr> {
     listen.parse().map_err(|_| {
-        wrong(format!("listen={listen:?} is no address and port: give one like \"0.0.0.0:7443\", or \"127.0.0.1:0\" for a free port"))
+        wrong(format!(
+            "listen={listen:?} is no address and port: give one like \"0.0.0.0:7443\", or \"127.0.0.1:0\" for a free port"
+        ))
     })
 }

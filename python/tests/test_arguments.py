@@ -9,7 +9,7 @@ import pytest
 
 import fedtail
 from authority import Authority
-from conftest import Place
+from place import Place
 
 
 @pytest.mark.parametrize(

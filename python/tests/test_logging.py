@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import fedtail
-from conftest import Place, until
+from place import Place, until
 from fedtail.logging import Handler
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import fedtail
-from conftest import PATIENCE, Place, until
+from place import PATIENCE, Place, until
 from queues import Queues
 
 COMPONENTS = Path(__file__).parents[2] / "tests" / "fixtures" / "0.1.0"

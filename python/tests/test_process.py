@@ -14,12 +14,14 @@ from pathlib import Path
 import pytest
 
 import fedtail
-from conftest import PATIENCE, Place, until
+from place import PATIENCE, Place, until
 
 
 def program(text: str, *arguments: object) -> "subprocess.CompletedProcess[str]":
     """Runs a program of its own to its end."""
-    command = [sys.executable, "-X", "faulthandler", "-c", textwrap.dedent(text), *map(str, arguments)]
+    # Newer versions of Python warn of every fork in a process with threads, whoever's they are.
+    options = ["-X", "faulthandler", "-W", "ignore:This process:DeprecationWarning"]
+    command = [sys.executable, *options, "-c", textwrap.dedent(text), *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE)
 
 

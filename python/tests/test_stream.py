@@ -11,7 +11,7 @@ import pytest
 
 import fedtail
 from authority import Authority
-from conftest import PATIENCE, Place, unraisable, until
+from place import PATIENCE, Place, unraisable, until
 
 
 def test_a_log_arrives_over_mutual_tls_under_the_name_in_the_certificate(place: Place, authority: Authority) -> None:

@@ -8,7 +8,7 @@ from typing import Callable
 import pytest
 
 import fedtail
-from conftest import PATIENCE, Place, until
+from place import PATIENCE, Place, until
 from queues import Queue, Queues
 
 

@@ -9,7 +9,7 @@ import time
 import pytest
 
 import fedtail
-from conftest import PATIENCE, Place, until
+from place import PATIENCE, Place, until
 
 #: Nobody listens there.
 NOWHERE = "http://127.0.0.1:9"

@@ -119,8 +119,8 @@ impl Sum {
         Ok(sum)
     }
 
-    /// Adds a line such as `test result: ok. 3 passed; 0 failed; 1 ignored; ...`, or pytest's `= 3 passed, 1 skipped in 0.25s =`;
-    /// other lines change nothing.
+    /// Adds a line such as `test result: ok. 3 passed; 0 failed; 1 ignored; ...`, or pytest's `3 passed, 1 skipped in
+    /// 0.25s`; other lines change nothing.
     fn add(&mut self, line: &str) {
         let of_cargo = line.strip_prefix("test result: ").and_then(|result| result.split_once(". "));
         let of_pytest = line.trim_matches(['=', ' ', '\n']).rsplit_once(" in ").filter(|(_, time)| {

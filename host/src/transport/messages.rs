@@ -194,7 +194,10 @@ fn frame<T: Message + Default>(message: Bytes) -> Result<T, String> {
     }
     let bytes = message.len();
     T::decode(message).map_err(|error| {
-        format!("a message of {bytes} bytes came that is no frame of fedtail ({error}): it was damaged on its way, or is another program's")
+        format!(
+            "a message of {bytes} bytes came that is no frame of fedtail ({error}): it was damaged on its way, or is \
+             another program's"
+        )
     })
 }
 

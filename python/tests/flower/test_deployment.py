@@ -16,7 +16,7 @@ import pytest
 
 from app import STEPS
 from authority import Authority
-from conftest import PATIENCE, until
+from simulation import PATIENCE, until
 
 pytestmark = pytest.mark.timeout(400)
 

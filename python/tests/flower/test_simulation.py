@@ -8,7 +8,7 @@ from typing import Callable
 import pytest
 
 from app import STEPS
-from conftest import Simulation, until
+from simulation import Simulation, until
 
 pytestmark = pytest.mark.timeout(400)
 
