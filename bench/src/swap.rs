@@ -30,8 +30,7 @@ const EACH: Duration = Duration::from_millis(50);
 /// On a machine that is too slow for so many lines nothing would hang, and nothing would end.
 const LIMIT: Duration = Duration::from_secs(300);
 
-/// Logs of one job, as NVIDIA FLARE's have; they are in one directory. A directory's events wake all that follow a log in
-/// it, so a thousand logs in one would measure that.
+/// Logs of one job, as NVIDIA FLARE's have; they are in one directory.
 const LOGS_OF_A_JOB: usize = 4;
 
 /// What was measured.
@@ -46,7 +45,7 @@ struct Swap {
 
 /// Measures, and fills in the table.
 pub fn measure(bench: &Bench, table: &mut Table) -> Result<()> {
-    let swap = tokio::runtime::Runtime::new()?.block_on(async {
+    let swap = fedtail::runtime().build()?.block_on(async {
         let swap = tokio::time::timeout(LIMIT, run(bench.directory.path(), bench.streams)).await;
         swap.with_context(|| format!("{} streams did not change their policy within {LIMIT:?}", bench.streams))?
     })?;

@@ -49,6 +49,7 @@ pub mod identity;
 pub mod names;
 pub mod policy;
 pub mod reading;
+mod runtime;
 pub mod server;
 pub mod simulation;
 pub mod site;
@@ -57,3 +58,5 @@ pub mod store;
 pub mod transport;
 mod turn;
 pub mod wire;
+
+pub use runtime::runtime;

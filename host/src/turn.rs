@@ -27,6 +27,9 @@ pub enum Turn {
 /// More bytes than this on their way make a turn long.
 pub const SHORT_BYTES: u64 = 64 << 10;
 
+/// How often a short turn lets others go first before it is handed to another thread: as long as a few turns take.
+const PATIENCE: usize = 32;
+
 /// Waits, and tells whether that took any waiting. If so, the caller was polled anew, and has woken nobody since.
 pub async fn awaited<F: Future>(event: F) -> (F::Output, bool) {
     let mut event = std::pin::pin!(event);
@@ -61,11 +64,16 @@ impl Drop for Place {
 }
 
 /// Runs one turn where it may block: in place, since handing it to another thread and back would double the delay of a
-/// single line. A runtime of one thread has no elsewhere for its other tasks, so there the turn gets a thread of its own.
+/// single line, and with a thousand logs keep the processors busy with threads. A runtime of one thread has no elsewhere for
+/// its other tasks, so there the turn gets a thread of its own.
 ///
-/// Before a short turn the caller has woken nobody since it was polled, which [`awaited`] tells: a task that was would have
-/// to wait for the turn, also where it hangs.
-pub async fn turn<T: Send + 'static>(length: Turn, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Defect> {
+/// `waited`, as [`awaited`] tells: the caller has woken nobody since it was polled. A task that it has woken would have to wait
+/// for a short turn, also where it hangs; so without it, that task goes first.
+pub async fn turn<T: Send + 'static>(
+    length: Turn,
+    waited: bool,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Defect> {
     let runtime = Handle::current();
     let done = match runtime.runtime_flavor() {
         RuntimeFlavor::CurrentThread => match tokio::task::spawn_blocking(work).await {
@@ -76,7 +84,20 @@ pub async fn turn<T: Send + 'static>(length: Turn, work: impl FnOnce() -> T + Se
             },
         },
         _ => {
-            let place = (length == Turn::Short).then(|| Place::take(runtime.metrics().num_workers())).flatten();
+            let workers = runtime.metrics().num_workers();
+            let mut place = None;
+            if length == Turn::Short {
+                if !waited {
+                    tokio::task::yield_now().await;
+                }
+                for _ in 0..PATIENCE {
+                    place = Place::take(workers);
+                    if place.is_some() {
+                        break;
+                    }
+                    tokio::task::yield_now().await;
+                }
+            }
             match place {
                 Some(_place) => catch_unwind(AssertUnwindSafe(work)),
                 None => catch_unwind(AssertUnwindSafe(|| tokio::task::block_in_place(work))),
@@ -96,10 +117,10 @@ mod tests {
     use super::*;
 
     /// How long until something hangs.
-    const PATIENCE: std::time::Duration = std::time::Duration::from_secs(20);
+    const HANGS: std::time::Duration = std::time::Duration::from_secs(20);
 
     async fn panics() -> String {
-        match turn(Turn::Short, || panic!("on purpose")).await {
+        match turn(Turn::Short, true, || panic!("on purpose")).await {
             Ok(()) => "no defect".into(),
             Err(defect) => defect.to_string(),
         }
@@ -108,7 +129,7 @@ mod tests {
     #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
     async fn a_panic_is_a_defect_in_words_in_place() {
         assert_eq!(panics().await, "on purpose");
-        assert_eq!(turn(Turn::Short, || 7).await.ok(), Some(7));
+        assert_eq!(turn(Turn::Short, true, || 7).await.ok(), Some(7));
     }
 
     #[test]
@@ -119,15 +140,15 @@ mod tests {
         for _ in 0..4 {
             let (answers, disk) = std::sync::mpsc::channel::<()>();
             let (hangs, hanging) = std::sync::mpsc::channel();
-            runtime.spawn(turn(Turn::Short, move || {
+            runtime.spawn(turn(Turn::Short, true, move || {
                 hangs.send(()).unwrap();
                 disk.recv().unwrap_err();
             }));
-            hanging.recv_timeout(PATIENCE).expect("a turn waits for another one");
+            hanging.recv_timeout(HANGS).expect("a turn waits for another one");
             disks.push(answers);
             let done = done.clone();
             runtime.spawn(async move { done.send(()).unwrap() });
-            let alive = others.recv_timeout(PATIENCE);
+            let alive = others.recv_timeout(HANGS);
             if alive.is_err() {
                 runtime.shutdown_background();
                 panic!("with {} turns that hang nothing else runs", disks.len());
@@ -145,6 +166,6 @@ mod tests {
     #[tokio::test(flavor = "current_thread")]
     async fn a_panic_is_a_defect_in_words_on_a_thread_of_its_own() {
         assert_eq!(panics().await, "on purpose");
-        assert_eq!(turn(Turn::Short, || 7).await.ok(), Some(7));
+        assert_eq!(turn(Turn::Short, true, || 7).await.ok(), Some(7));
     }
 }

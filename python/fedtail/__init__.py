@@ -10,6 +10,7 @@ import atexit as _atexit
 import logging as _logging  # noqa: F401
 
 from fedtail._native import (
+    Chunk,
     Disconnected,
     Finished,
     Gap,
@@ -19,11 +20,13 @@ from fedtail._native import (
     Site,
     StoredLog,
     Stream,
+    Tail,
     _shut_down,
 )
 from fedtail.transport import Outgoing, Transport
 
 __all__ = [
+    "Chunk",
     "Disconnected",
     "Finished",
     "Gap",
@@ -34,6 +37,7 @@ __all__ = [
     "Site",
     "StoredLog",
     "Stream",
+    "Tail",
     "Transport",
 ]
 

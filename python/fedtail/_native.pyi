@@ -20,6 +20,7 @@ else:
     _Ellipsis: TypeAlias = builtins.ellipsis
 
 __all__ = [
+    "Chunk",
     "Disconnected",
     "Finished",
     "Gap",
@@ -29,6 +30,7 @@ __all__ = [
     "Site",
     "StoredLog",
     "Stream",
+    "Tail",
     "_shut_down",
 ]
 
@@ -315,6 +317,14 @@ class Server:
         """
     def logs(self) -> list[StoredLog]:
         """All logs of the store, in order of job, site and name."""
+    def tail(
+        self, job: str, *, site: Optional[str] = None, log: Optional[str] = None, follow: bool = False
+    ) -> Tail:
+        """The bytes of a job's logs, from the first, as they are stored: all logs, or those of a site, of a name, or both.
+
+        :param follow: go on with what is stored later, also of logs that appear later, until the server is closed.
+        :raises ValueError: a name can't be used.
+        """
     def reload_policies(self) -> bool:
         """As :meth:`Site.reload_policies`."""
     def close(self) -> None:
@@ -329,6 +339,37 @@ class Server:
         _traceback: Optional[TracebackType],
     ) -> None:
         """Closes the server."""
+
+@final
+class Chunk:
+    """Bytes of one log, in order; or words about it."""
+
+    @property
+    def site(self) -> str:
+        """The site where the log is written."""
+    @property
+    def log(self) -> str:
+        """The log."""
+    @property
+    def data(self) -> bytes:
+        """The bytes."""
+    @property
+    def ended(self) -> bool:
+        """Whether the stream of this log has ended behind them. It can go on all the same."""
+    @property
+    def note(self) -> str:
+        """For the person who reads: why this log can't be shown now; empty otherwise."""
+
+@final
+class Tail:
+    """Gives the chunks of logs. Made by :meth:`Server.tail`."""
+
+    def __iter__(self) -> Self: ...
+    def __next__(self) -> Chunk:
+        """The next chunk. Waits for it, without the GIL.
+
+        :raises OSError: the store can't be read, or there is no such log and nobody waits for one.
+        """
 
 @final
 class Incoming:

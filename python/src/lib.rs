@@ -16,6 +16,7 @@ mod settings;
 mod shutdown;
 mod site;
 mod stream;
+mod tail;
 mod tracing_to_logging;
 mod waiting;
 
@@ -36,4 +37,6 @@ mod _native {
     use crate::site::Site;
     #[pymodule_export]
     use crate::stream::Stream;
+    #[pymodule_export]
+    use crate::tail::{Chunk, Tail};
 }

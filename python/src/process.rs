@@ -47,12 +47,7 @@ pub fn process() -> PyResult<&'static Process> {
         return process.checked();
     }
     let failed = |e: std::io::Error| PyOSError::new_err(format!("the threads of fedtail cannot be started: {e}"));
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .thread_name("fedtail")
-        .max_blocking_threads(BLOCKED)
-        .build()
-        .map_err(failed)?;
+    let runtime = fedtail::runtime().max_blocking_threads(BLOCKED).build().map_err(failed)?;
     let calls = tokio::runtime::Builder::new_current_thread().thread_name("fedtail-call").build().map_err(failed)?;
     let process = PROCESS.get_or_init(|| Process {
         id: std::process::id(),

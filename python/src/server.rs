@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::{self, ThreadId};
 
 use fedtail::identity::Access;
-use fedtail::names::SiteName;
+use fedtail::names::{JobName, LogName, SiteName};
 use fedtail::reading;
 use fedtail::server::{self, Peer, ServerError};
 use fedtail::store::{Durability, Reader};
@@ -24,6 +24,7 @@ use crate::ending::Finished;
 use crate::logs::StoredLog;
 use crate::process::{Kept, Process, hold, process};
 use crate::settings::{Cache, credentials, origin, seconds, wrong};
+use crate::tail::Tail;
 use crate::waiting::wait;
 
 /// See `_native.pyi`.
@@ -192,6 +193,14 @@ impl Server {
         })?;
         let entries = listed.map_err(failed)?.into_iter();
         Ok(entries.map(|entry| StoredLog::new(&self.store, entry)).collect())
+    }
+
+    #[pyo3(signature = (job, *, site = None, log = None, follow = false))]
+    fn tail(&self, job: String, site: Option<String>, log: Option<String>, follow: bool) -> PyResult<Tail> {
+        let job = JobName::new(job).map_err(wrong)?;
+        let site = site.map(SiteName::new).transpose().map_err(wrong)?;
+        let log = log.map(LogName::new).transpose().map_err(wrong)?;
+        Tail::begin(process()?, &self.server()?, (job, site, log), follow)
     }
 
     fn reload_policies(&self, py: Python<'_>) -> PyResult<bool> {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use fedtail::audit::Audit;
 use fedtail::names::{JobName, LogName, SiteName};
@@ -19,6 +20,9 @@ use crate::settings::{Cache, credentials, origin, seconds, wrong};
 use crate::shutdown::finish;
 use crate::stream::Stream;
 use crate::waiting::wait;
+
+/// How long a connection may take to end that has nothing to do any more.
+const FAREWELL: Duration = Duration::from_secs(2);
 
 /// See `_native.pyi`.
 #[pyclass(frozen, module = "fedtail")]
@@ -141,12 +145,17 @@ impl Site {
     fn close(&self, py: Python<'_>, timeout: f64) -> PyResult<()> {
         let timeout = seconds("timeout", timeout)?;
         let Some(parts) = hold(self.parts.get()?).take() else { return Ok(()) };
-        let finished = wait(py, finish(parts.streams, timeout));
+        let Parts { site, streams, audit } = parts;
+        let finished = wait(py, async move {
+            finish(streams, timeout).await;
+            // Streams that were given up are over in a moment; a channel of Python's may take longer to let go.
+            let _ = tokio::time::timeout(FAREWELL, site.close()).await;
+        });
         py.detach(|| {
-            if let Some(audit) = &parts.audit {
+            if let Some(audit) = &audit {
                 audit.flush();
             }
-            drop((parts.site, parts.audit));
+            drop(audit);
         });
         finished
     }

@@ -159,3 +159,31 @@ def test_callbacks_of_a_stream_are_called_once_each(place: Place, site: fedtail.
         until("what was raised is shown", lambda: raised)
     assert sorted(told) == ["complete", "late", "raises"]
     assert str(raised[0]) == "on purpose"
+
+
+def test_logs_are_shown_as_they_are_stored_until_the_server_is_closed(
+    place: Place, server: fedtail.Server, site: fedtail.Site
+) -> None:
+    """Each log in order from its first byte, also one that appears later."""
+    tail = server.tail("job-1", follow=True)
+    note = next(tail)
+    assert (note.site, note.data) == ("", b"") and note.note.endswith("waiting for it"), note.note
+    log = place.log("one\n", name="a")
+    first = site.stream(log, job="job-1")
+    chunk = next(tail)
+    assert (chunk.site, chunk.log, chunk.data, chunk.ended, chunk.note) == ("site-1", "a", b"one\n", False, "")
+    with log.open("a") as more:
+        more.write("two\n")
+    assert next(tail).data == b"two\n"
+    assert first.finish(PATIENCE).complete
+    assert next(tail).ended
+    site.stream(place.log("three\n", name="b"), job="job-1")
+    chunk = next(tail)
+    assert (chunk.log, chunk.data) == ("b", b"three\n")
+    assert [(chunk.log, chunk.data) for chunk in server.tail("job-1", log="a") if chunk.data] == [("a", b"one\ntwo\n")]
+    with pytest.raises(OSError, match="has no log of job job-2"):
+        next(server.tail("job-2"))
+    with pytest.raises(ValueError, match="it names a directory"):
+        server.tail("job-1", site="..")
+    server.close()
+    assert list(tail) == []

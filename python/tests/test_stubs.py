@@ -21,10 +21,11 @@ def check(tmp_path: Path, *arguments: object) -> None:
 
 
 @pytest.mark.timeout(600)
-def test_the_package_and_its_tests_keep_their_types(tmp_path: Path) -> None:
-    """In its strict mode, so that whoever checks strictly can use the package."""
-    sources = [PACKAGE / "__init__.py", PACKAGE / "transport.py", PACKAGE / "logging.py", PACKAGE / "_native.pyi"]
-    check(tmp_path, "mypy", "--strict", "--no-warn-unused-ignores", *sources)
+def test_the_package_keeps_its_types(tmp_path: Path) -> None:
+    """In its strict mode, so that whoever checks strictly can use the package; without the systems that it works with."""
+    names = ["__init__.py", "_native.pyi", "transport.py", "logging.py", "flower"]
+    sources = [PACKAGE / name for name in names]
+    check(tmp_path, "mypy", "--strict", "--no-warn-unused-ignores", "--ignore-missing-imports", *sources)
 
 
 @pytest.mark.timeout(600)

@@ -6,9 +6,10 @@
 
 mod apt;
 mod component_test;
-mod componentize;
 mod environment;
+mod fuzz;
 mod process;
+mod program;
 mod python;
 mod run;
 mod setup;
@@ -29,8 +30,9 @@ Commands, each of which installs first what this machine lacks, as `setup` does:
          Built unoptimised: that compiles in two thirds of the time, the tests use the same build afterwards, and the
          demo keeps the pace of its recorded logs either way.
   test   Run all tests, also those in the documentation, and sum them up. Arguments go to `cargo test`; without any,
-         a run in which no test passed is a failure. The tests of policies in Python need componentize-py, which is
-         installed from PyPI below target/, as is what the Python package is built and tested with; some others need Debian's logrotate, libfaketime and strace, which are installed.
+         a run in which no test passed is a failure. What some tests need is installed below target/ from PyPI
+         (componentize-py, nvflare, kubernetes-validate, and what the Python package is built and tested with) or from
+         Debian (logrotate, libfaketime and strace).
          Where that can't be, it says what it skips. Where all is there that `component-test` needs, that is run too; else it says that it skips it.
   component-test
          Run the tests of the guests and of a new project inside WebAssembly, with `cargo component test`. It installs
@@ -42,6 +44,8 @@ Commands, each of which installs first what this machine lacks, as `setup` does:
          Arguments go to the measuring program.
   sim    Run the simulation: `--seeds N [--from S]` for many seeds over all cores, `--minutes M` for as many as there
          is time for, `--seed S [--shortest]` for one, with what happened in it. See docs/simulation.md.
+  fuzz   [TARGET...] [--minutes M]: fuzz the wire format, the store's recovery and names, ten minutes each. It compiles
+         cargo-fuzz below target/ if there is none. See docs/fuzzing.md.
   guest  PACKAGE FILE.wasm: build a crate of this workspace, such as a policy of your own, into a component.
 
   setup  Only see that the guests, the WebAssembly policies, can be built here: the target wasm32-unknown-unknown
@@ -76,6 +80,7 @@ fn main() -> ExitCode {
         "guest" => with_setup(|root| run::guest(root, &rest)),
         "python" => with_setup(|root| python::python(root, &rest)),
         "sim" => with_setup(|root| run::sim(root, &rest)),
+        "fuzz" => root().and_then(|root| fuzz::fuzz(&root, &rest)),
         "bench" => with_setup(|root| run::bench(root, &rest)),
         "" => return wrong_usage("a command is missing"),
         unknown => return wrong_usage(&format!("there is no command {unknown:?}")),

@@ -50,7 +50,7 @@ pub fn test(root: &Path, arguments: &[OsString]) -> Tested {
         Err(error) => return Tested { result: Err(error), ..tested },
     };
     for suite in &suites {
-        let environment = match Environment::with(root, &suite.name, &suite.folder.join("requirements.txt")) {
+        let environment = match suite.environment(root) {
             Ok(environment) => environment,
             Err(error) => {
                 let folder = suite.folder.strip_prefix(root).unwrap_or(&suite.folder);
@@ -98,6 +98,13 @@ fn suites(root: &Path) -> Result<Vec<Suite>> {
 }
 
 impl Suite {
+    fn environment(&self, root: &Path) -> Result<Environment> {
+        let file = self.folder.join("requirements.txt");
+        let requirements =
+            fs::read_to_string(&file).with_context(|| format!("{} could not be read", file.display()))?;
+        Environment::with(root, &self.name, &requirements)
+    }
+
     fn run(&self, root: &Path, environment: &Environment, suites: &[Self], arguments: &[OsString]) -> Result<Sum> {
         let mut build = environment.command("maturin");
         build.args(["develop", "--quiet", "--manifest-path"]).arg(root.join("python/Cargo.toml"));

@@ -9,8 +9,8 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail};
 
 use crate::component_test::{self, Tools};
-use crate::componentize;
 use crate::process::{cargo, run_here, shown, succeeded};
+use crate::program;
 use crate::python::{self, Tested};
 use crate::tools;
 
@@ -41,11 +41,13 @@ pub fn test(root: &Path, arguments: &[OsString]) -> Result<()> {
     // The Python package is built as the module that it is, and tested from Python.
     tests.args(["test", "--workspace", "--exclude", python::CRATE, "--no-fail-fast"]).args(arguments);
     let mut skipped = Vec::new();
-    match componentize::folder(root) {
-        Ok(folder) => {
-            tests.env(componentize::VARIABLE, folder);
+    for program in [program::COMPONENTIZE, program::FLARE, program::KUBERNETES_VALIDATE] {
+        match program.folder(root) {
+            Ok(folder) => {
+                tests.env(program.variable, folder);
+            }
+            Err(error) => skipped.push(format!("skipped: {}: {error:#}", program.tests)),
         }
-        Err(error) => skipped.push(format!("skipped: the tests of policies in Python: {error:#}")),
     }
     skipped.extend(tools::install());
     let name = shown(&tests);

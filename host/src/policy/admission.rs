@@ -10,6 +10,7 @@ use std::sync::Arc;
 use super::component::{Component, Digest, Kind};
 use super::engine::Engine;
 use super::error::PolicyError;
+use super::promise::Promise;
 use super::receiver::ReceiverPolicy;
 use super::streamer::{StreamerHost, StreamerPolicy};
 use super::trust::{PublicKey, Trust};
@@ -55,8 +56,9 @@ pub type Custom = Arc<[(String, String)]>;
 
 /// What a component is tried with before streams use it, for example a simulation. Has a time limit of its own.
 pub trait Battery: Send + Sync + 'static {
-    /// Runs the component with these settings; an error says in words what it did wrong, and under which circumstances.
-    fn run(&self, kind: Kind, component: &[u8], custom: &[(String, String)]) -> Result<(), String>;
+    /// Runs the applicant's component, which was compiled by this engine, with its settings; an error says in words what
+    /// it did wrong, under which circumstances, and what to do. Called from a thread that may wait.
+    fn run(&self, engine: &Engine, component: &Component, kind: Kind, applicant: &Applicant) -> Result<(), String>;
 }
 
 /// What is asked to be admitted.
@@ -68,6 +70,8 @@ pub struct Applicant {
     pub pins: Vec<Digest>,
     /// What the site has set for it.
     pub custom: Custom,
+    /// What it is held to where it is tried; by default what it seems to be.
+    pub promise: Option<Promise>,
 }
 
 /// A policy that was admitted.
@@ -111,8 +115,8 @@ impl Admission {
         let policy = P::linked(&self.engine, &component)?;
         if let Some(battery) = &self.battery {
             battery
-                .run(P::KIND, &bytes, &applicant.custom)
-                .map_err(|reason| PolicyError::Trial { file: file.clone(), reason })?;
+                .run(&self.engine, &component, P::KIND, applicant)
+                .map_err(|reason| PolicyError::Simulation { file: file.clone(), reason })?;
         }
         Ok(Admitted { policy, signed_by })
     }

@@ -148,6 +148,11 @@ impl Component {
         self.digest
     }
 
+    /// The same code under another digest, as if it were another version.
+    pub(crate) fn known_as(self, digest: Digest) -> Self {
+        Self { digest, ..self }
+    }
+
     /// Compares imports and exports with the contract, version by version: a linker alone would take a component of a
     /// newer compatible version silently.
     fn check(&self, kind: Kind) -> Result<(), PolicyError> {

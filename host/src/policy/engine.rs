@@ -15,8 +15,8 @@ pub struct Engine {
     with_system: Arc<Mutex<Option<Arc<Machine>>>>,
     cache: Option<PathBuf>,
     pub(super) step_time: Duration,
-    /// Instructions of one step, where they are counted instead of time.
-    pub(super) fuel: Option<u64>,
+    /// Whether the instructions of a step are counted, instead of its time.
+    pub(super) counts: bool,
     signals: bool,
 }
 
@@ -24,25 +24,26 @@ impl Engine {
     /// An engine that keeps compiled components in `cache`, a directory private to this user; without one it compiles
     /// each component anew, which takes about 150 ms for the default policies, and seven seconds for one in Python.
     pub fn new(cache: Option<PathBuf>) -> Result<Self, String> {
-        Self::of(cache, None, true)
+        Self::of(cache, false, true)
     }
 
     /// An engine that leaves the process's handlers of signals alone, for a process that has some of its own: Python's
     /// `faulthandler` would end it at the first fault of a policy. A third slower inside of a guest, which then checks in
     /// its code what the processor would check otherwise.
     pub fn without_signals(cache: Option<PathBuf>) -> Result<Self, String> {
-        Self::of(cache, None, false)
+        Self::of(cache, false, false)
     }
 
     /// An engine that bounds a step by its instructions instead of its time, so that a run can be repeated: the
-    /// simulation's. Slower by a half inside of a guest.
-    pub(crate) fn repeatable() -> Result<Self, String> {
-        Self::of(None, Some(limits::STEP_FUEL), true)
+    /// simulation's. Slower by a half inside of a guest. Its compiled components are others than those of
+    /// [`new`](Self::new), and can be kept in the same place.
+    pub fn repeatable(cache: Option<PathBuf>) -> Result<Self, String> {
+        Self::of(cache, true, true)
     }
 
-    fn of(cache: Option<PathBuf>, fuel: Option<u64>, signals: bool) -> Result<Self, String> {
-        let machine = Arc::new(Machine::new(Needs::Contract, cache.clone(), fuel.is_some(), signals)?);
-        Ok(Self { machine, with_system: Arc::default(), cache, step_time: limits::STEP_TIME, fuel, signals })
+    fn of(cache: Option<PathBuf>, counts: bool, signals: bool) -> Result<Self, String> {
+        let machine = Arc::new(Machine::new(Needs::Contract, cache.clone(), counts, signals)?);
+        Ok(Self { machine, with_system: Arc::default(), cache, step_time: limits::STEP_TIME, counts, signals })
     }
 
     /// Gives a step less time than [`limits::STEP_TIME`], which is the most.
@@ -60,7 +61,7 @@ impl Engine {
         match &*machine {
             Some(machine) => Ok(machine.clone()),
             None => {
-                let made = Machine::new(needs, self.cache.clone(), self.fuel.is_some(), self.signals)?;
+                let made = Machine::new(needs, self.cache.clone(), self.counts, self.signals)?;
                 Ok(machine.insert(Arc::new(made)).clone())
             }
         }

@@ -72,11 +72,11 @@ pub enum PolicyError {
         reason: String,
     },
     /// The component failed when it was tried before it was let in.
-    #[error("the policy {file} failed its trial: {reason}")]
-    Trial {
+    #[error("the policy {file} failed in the simulation: {reason}")]
+    Simulation {
         /// Which file.
         file: PathBuf,
-        /// What it did, and under which circumstances.
+        /// What it did, under which circumstances, and what to do.
         reason: String,
     },
 }
@@ -100,6 +100,7 @@ impl Fault {
     pub(super) fn trap(error: &wasmtime::Error) -> Self {
         let words = match error.downcast_ref::<wasmtime::Trap>() {
             Some(wasmtime::Trap::Interrupt) => "a step took longer than it may".into(),
+            Some(wasmtime::Trap::OutOfFuel) => "a step took more instructions than it may".into(),
             Some(trap) => trap.to_string(),
             None => error.root_cause().to_string(),
         };

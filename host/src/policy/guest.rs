@@ -115,7 +115,7 @@ pub fn store<H: Time + 'static>(
         .instances(room.instances)
         .build();
     let name = format!("{stream} policy {}", &digest.hex()[..12]);
-    let system = (machine.needs == Needs::System).then(|| System::new(&name));
+    let system = (machine.needs == Needs::System).then(|| System::new(&name, engine.counts));
     let guest = Guest {
         host: Lent(Some(host)),
         table,
@@ -125,14 +125,14 @@ pub fn store<H: Time + 'static>(
         calls: 0,
         messages: 0,
         step_time: engine.step_time,
-        fuel: engine.fuel,
+        fuel: engine.counts.then(|| machine.step_fuel()),
         name,
     };
     let mut store = wasmtime::Store::new(&machine.wasmtime, guest);
     store.limiter(|guest| &mut guest.limits);
     store.set_hostcall_fuel(limits::CALL_BYTES);
     store.set_max_component_handles(limits::HANDLES);
-    if engine.fuel.is_none() {
+    if !engine.counts {
         store.epoch_deadline_trap();
     }
     fresh(&mut store);
@@ -176,8 +176,11 @@ pub fn enter<H: Send + 'static, T: Send>(
     if store.data().system.is_none() {
         return run(store);
     }
+    // What it says goes where the caller's words go.
+    let dispatch = tracing::dispatcher::get_default(tracing::Dispatch::clone);
+    let heard = || tracing::dispatcher::with_default(&dispatch, || run(store));
     std::thread::scope(|scope| {
-        let thread = std::thread::Builder::new().name("fedtail-step".into()).spawn_scoped(scope, || run(store));
+        let thread = std::thread::Builder::new().name("fedtail-step".into()).spawn_scoped(scope, heard);
         let thread = thread.map_err(|e| wasmtime::format_err!("the thread for a step cannot be started: {e}"))?;
         thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     })

@@ -14,6 +14,9 @@ pub const STEP_TIME: Duration = Duration::from_secs(10);
 /// Instructions of one step where they are counted instead: in the simulation, whose logs are small.
 pub const STEP_FUEL: u64 = 200_000_000;
 
+/// The same for an instance with a system interface: an interpreter takes some hundred of them for one of its guest's.
+pub const STEP_FUEL_WITH_SYSTEM: u64 = 5_000_000_000;
+
 /// Memory of one instance. The default policies need a little over one megabyte of it; redaction of a chunk needs a few
 /// copies of the chunk.
 pub const MEMORY: usize = 32 << 20;

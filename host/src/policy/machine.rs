@@ -90,6 +90,14 @@ impl Machine {
         Ok(Self { wasmtime, cache, needs })
     }
 
+    /// Instructions of one step, where they are counted.
+    pub fn step_fuel(&self) -> u64 {
+        match self.needs {
+            Needs::Contract => limits::STEP_FUEL,
+            Needs::System => limits::STEP_FUEL_WITH_SYSTEM,
+        }
+    }
+
     /// What an instance may have.
     pub fn room(&self) -> Room {
         match self.needs {

@@ -17,6 +17,7 @@ pub(crate) mod guest;
 mod inspection;
 pub mod limits;
 mod machine;
+mod promise;
 mod receiver;
 pub mod set;
 mod streamer;
@@ -32,6 +33,7 @@ pub use engine::Engine;
 pub use error::{Fault, PolicyError};
 pub use guest::Time;
 pub use inspection::{Inspection, Interface};
+pub use promise::Promise;
 pub use receiver::{
     Caller, Disposition, Others, ReceiverInstance, ReceiverNext, ReceiverPolicy, ReceiverWake, Refusal, Terms, Totals,
     Verdict,

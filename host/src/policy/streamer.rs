@@ -194,6 +194,11 @@ impl<H: StreamerHost> StreamerPolicy<H> {
         self.digest
     }
 
+    /// Whether it has state that it hands over when it is replaced.
+    pub fn has_state(&self) -> bool {
+        self.indices.snapshot.is_some()
+    }
+
     /// Makes an instance and starts it. `stream` is what messages call it. Where it fails, the host comes back.
     pub fn start(&self, host: H, stream: &str, settings: &Settings) -> Result<StreamerInstance<H>, (H, Fault)> {
         let mut store = guest::store(&self.engine, &self.machine, host, self.digest, stream);

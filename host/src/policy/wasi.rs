@@ -16,6 +16,7 @@ use wasmtime::component::Linker;
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p2::pipe::MemoryInputPipe;
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamError, StreamResult};
+use wasmtime_wasi::random::Deterministic;
 use wasmtime_wasi::{HostMonotonicClock, HostWallClock, WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 
 use super::guest::{Guest, printable};
@@ -67,13 +68,19 @@ pub struct System {
 }
 
 impl System {
-    /// Nothing, for an instance that messages call `name`.
-    pub fn new(name: &str) -> Self {
+    /// Nothing, for an instance that messages call `name`. `repeats`: its random numbers are always the same, so that a run
+    /// can be repeated.
+    pub fn new(name: &str, repeats: bool) -> Self {
         let clock = Arc::new(Clock::default());
         let lines = Arc::new(AtomicU32::new(0));
         let printed =
             |is_error| Printed { name: name.into(), is_error, unfinished: Arc::default(), lines: lines.clone() };
-        let context = WasiCtxBuilder::new()
+        let mut builder = WasiCtxBuilder::new();
+        if repeats {
+            let numbers = || Deterministic::new((0..=u8::MAX).map(|byte| byte.wrapping_mul(167)).collect());
+            builder.secure_random(numbers()).insecure_random(numbers()).insecure_random_seed(1);
+        }
+        let context = builder
             .stdin(MemoryInputPipe::new(Bytes::new()))
             .stdout(printed(false))
             .stderr(printed(true))

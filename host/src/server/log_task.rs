@@ -56,6 +56,7 @@ enum Went {
     Ended(EndKind, String),
     TakenOver(Takeover),
     Spent(String),
+    Left(String),
     /// The server is closed: the next one goes on where this one is.
     Closed,
 }
@@ -73,6 +74,10 @@ impl LogTask {
                     self.turnover.struck(&self.telling.server, &self.telling.key, &reason);
                 }
                 self.spent(reason).await;
+            }
+            Went::Left(words) => {
+                warn!("{}: {words}", self.telling.key);
+                self.send(self.telling.closed(EndKind::Aborted, words)).await;
             }
         }
         self.telling.server.registry.leave(&self.telling.key, self.telling.epoch);
@@ -118,9 +123,9 @@ impl LogTask {
                     false
                 }
             };
-            let short = waited && successor.is_none() && bytes(&inputs) < SHORT_BYTES;
+            let short = successor.is_none() && bytes(&inputs) < SHORT_BYTES;
             let length = if short { Turn::Short } else { Turn::Long };
-            let stepped = turn(length, move || step(receiving, inputs, timer, successor)).await;
+            let stepped = turn(length, waited, move || step(receiving, inputs, timer, successor)).await;
             let (mut now, outputs, replaced) = match stepped {
                 Ok(stepped) => stepped,
                 Err(defect) => {
@@ -193,6 +198,7 @@ impl LogTask {
                 Went::TakenOver(takeover.unwrap_or(Takeover { same_host: true }))
             }
             Over::Spent(reason) => Went::Spent(reason),
+            Over::Left(words) => Went::Left(words),
         })
     }
 
@@ -207,7 +213,7 @@ impl LogTask {
     /// The end is recorded; now everyone is told.
     async fn ended(&self, receiving: Option<Receiving>, kind: EndKind, reason: String) {
         let (telling, words) = (self.telling.clone(), reason.clone());
-        let closed = match turn(Turn::Long, move || telling.ended(receiving, kind, words)).await {
+        let closed = match turn(Turn::Long, false, move || telling.ended(receiving, kind, words)).await {
             Ok(closed) => closed,
             Err(defect) => {
                 error!("{}: a defect while its end was handled: {defect}", self.telling.key);

@@ -33,6 +33,8 @@ pub enum Output {
     Fenced,
     /// This opening is spent, by a fault of the policy or a frame that can't be right; the site is to open it again.
     Spent(String),
+    /// The site has left it without anything new, in words: the log stays as it had ended.
+    Left(String),
 }
 
 /// One opening.
@@ -362,10 +364,23 @@ impl Receiving {
         if self.over {
             return;
         }
-        let (kind, reason) = match &end.aborted {
-            Some(reason) => (EndKind::Aborted, crate::policy::guest::printable(reason)),
-            None if self.log.state().gaps.is_empty() && end.gaps.is_empty() => (EndKind::Complete, String::new()),
-            None => (EndKind::Incomplete, String::new()),
+        let state = self.log.state();
+        let (kind, reason) = match (&end.aborted, state.end) {
+            // It has given up before it sent anything new: what ended stays as it ended.
+            (Some(reason), Some(stands)) => {
+                let words = format!("the site sends nothing more: {}", crate::policy::guest::printable(reason));
+                return match self.log.end(self.epoch, stands, Vec::new()) {
+                    Ok(_) => {
+                        self.over = true;
+                        out.push(Output::Left(words));
+                    }
+                    Err(error) => self.spent(error.to_string(), out),
+                };
+            }
+            (Some(reason), None) => (EndKind::Aborted, crate::policy::guest::printable(reason)),
+            (None, _) if end.never_there && self.stored == 0 => (EndKind::Incomplete, "the log was never there".into()),
+            (None, _) if state.gaps.is_empty() && end.gaps.is_empty() => (EndKind::Complete, String::new()),
+            (None, _) => (EndKind::Incomplete, String::new()),
         };
         let recorded = wire::RecordedEnd { kind: kind.into(), reason: reason.clone() };
         if is_broken(Rule::EndIsRecorded) {

@@ -130,7 +130,7 @@ impl Session {
         let stream = open.stream;
         let (server, to_site, site) = (self.server.clone(), self.to_site.clone(), site.clone());
         // Opening reads the log's journal and runs the policy.
-        let opened = turn(Turn::Long, move || prepare(&server, &site, open, to_site)).await;
+        let opened = turn(Turn::Long, false, move || prepare(&server, &site, open, to_site)).await;
         match opened {
             Ok(Ok((opened, feed, task, receiving))) => {
                 // Before the task is started, so that nothing of the stream overtakes it.

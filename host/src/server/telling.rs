@@ -47,6 +47,8 @@ pub enum Over {
     Fenced,
     /// The site is to open the stream again.
     Spent(String),
+    /// The site has left it, in words.
+    Left(String),
 }
 
 impl Telling {
@@ -66,6 +68,7 @@ impl Telling {
                 Output::Ended(kind, reason) => told.over = Some(Over::Ended(kind, reason)),
                 Output::Fenced => told.over = Some(Over::Fenced),
                 Output::Spent(reason) => told.over = Some(Over::Spent(reason)),
+                Output::Left(words) => told.over = Some(Over::Left(words)),
             }
         }
         if let Some(seq) = acknowledged {

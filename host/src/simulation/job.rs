@@ -5,81 +5,14 @@ use std::ffi::{OsStr, OsString};
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::act::{Act, Scheme, Text};
+use super::records::{LAST_WORDS, record};
 use super::time::SimulatedTime;
 use crate::clock::Clock;
 use crate::source::{Directory, Entry, SourceFile, Stat};
 
 /// The log's name.
 pub(super) const LOG: &str = "log.txt";
-
-/// How the job rotates by renaming.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Scheme {
-    /// `.1` is the oldest: each rotation takes the next number.
-    Upwards,
-    /// `.1` is the newest: each rotation renames all. So many are kept, the next is deleted.
-    Shifting(u64),
-    /// Each rotation takes the date.
-    Dated,
-}
-
-/// What a job does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Act {
-    /// Writes about so many bytes.
-    Write(u64),
-    /// Renames the log and begins a new one.
-    Rotate,
-    /// Writes so many bytes, renames the log, and writes as many into the new one.
-    WriteAndRotate(u64),
-    /// Compresses the oldest rotated file, which is then gone as text.
-    Compress,
-    /// Deletes the oldest rotated file.
-    Delete,
-    /// Copies the log, writes so many bytes more, and cuts it.
-    CopyAndCut(u64),
-    /// Copies a part of the log only; the copy is finished with [`Act::FinishCopy`].
-    BeginCopy,
-    /// See [`Act::BeginCopy`].
-    FinishCopy,
-    /// Cuts the log and writes until it is longer than it was.
-    CutAndGrow,
-    /// Cuts the log and writes a little.
-    Cut(u64),
-    /// Deletes the log and makes an unrelated file of its name.
-    Replace(u64),
-}
-
-impl Act {
-    /// How reports count it.
-    pub fn kind(self) -> &'static str {
-        match self {
-            Act::Write(_) => "writes",
-            Act::Rotate | Act::WriteAndRotate(_) => "rotations by renaming",
-            Act::Compress => "rotated files compressed",
-            Act::Delete => "rotated files deleted",
-            Act::CopyAndCut(_) => "copies and cuts",
-            Act::BeginCopy => "copies that take time",
-            Act::FinishCopy => "copies finished and cut",
-            Act::CutAndGrow => "cuts, grown beyond the old length",
-            Act::Cut(_) => "cuts",
-            Act::Replace(_) => "replacements by another file",
-        }
-    }
-}
-
-/// What the text looks like.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Text {
-    /// Numbered lines.
-    Lines,
-    /// Lines that are all the same.
-    Equal,
-    /// No line feed at all.
-    OneLine,
-    /// Bytes of every value, also 0.
-    Binary,
-}
 
 /// What became of a byte that the job wrote.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -138,6 +71,8 @@ struct State {
     lets_go: bool,
     /// A copy that is in progress.
     copying: Option<usize>,
+    /// The rest of a record whose beginning is written.
+    unfinished: Vec<u8>,
 }
 
 /// The job and its directory. Clones are the same.
@@ -168,7 +103,20 @@ impl Job {
             changes: 0,
             lets_go: false,
             copying: None,
+            unfinished: Vec::new(),
         })))
+    }
+
+    /// One that has written this, and writes nothing more.
+    pub fn over(time: SimulatedTime, text: &[u8]) -> Self {
+        let job = Self::new(time, Scheme::Upwards, Text::Lines);
+        {
+            let mut state = job.lock();
+            let file = state.live();
+            state.put_down(file, text);
+            state.touch(file);
+        }
+        job
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -191,6 +139,22 @@ impl Job {
             state.act(act);
         }
         state.finish_copy();
+        if state.text == Text::Records {
+            state.finish_record();
+            let file = state.live();
+            if state.lines.is_multiple_of(3) {
+                state.put_down(file, LAST_WORDS);
+                state.touch(file);
+            }
+        }
+    }
+
+    /// Where a stream is that has come to the end: the newest file's inode and length. None where that file is empty, or
+    /// not there.
+    pub fn end(&self) -> Option<(u64, u64)> {
+        let state = self.lock();
+        let file = &state.files[*state.names.get(OsStr::new(LOG))?];
+        (!file.bytes.is_empty()).then_some((file.inode, file.bytes.len() as u64))
     }
 
     /// Refuses to open more files, or allows it again.
@@ -383,17 +347,41 @@ impl State {
                     let mut chance = super::chance::Chance::new(self.lines);
                     (0..24).map(|_| (chance.next() & chance.next()) as u8).collect()
                 }
+                Text::Records => record(self.lines),
             };
             left -= line.len() as i64;
-            for byte in line {
-                self.files[file].origin.push(self.written.len() as u32);
-                self.files[file].bytes.push(byte);
-                self.written.push(byte);
-                self.fates.push(Fate::Kept);
-                self.written_at.push(self.operations);
-            }
+            self.put_down(file, &line);
         }
         self.touch(file);
+    }
+
+    fn put_down(&mut self, file: usize, text: &[u8]) {
+        for byte in text {
+            self.files[file].origin.push(self.written.len() as u32);
+            self.files[file].bytes.push(*byte);
+            self.written.push(*byte);
+            self.fates.push(Fate::Kept);
+            self.written_at.push(self.operations);
+        }
+    }
+
+    /// Writes the beginning of a record; the rest comes with what the job does next. Logs are rotated between records.
+    fn begin_record(&mut self) {
+        self.lines += 1;
+        let mut beginning = record(self.lines);
+        self.unfinished = beginning.split_off(beginning.len() / 2);
+        let file = self.live();
+        self.put_down(file, &beginning);
+        self.touch(file);
+    }
+
+    fn finish_record(&mut self) {
+        let rest = std::mem::take(&mut self.unfinished);
+        if !rest.is_empty() {
+            let file = self.live();
+            self.put_down(file, &rest);
+            self.touch(file);
+        }
     }
 
     fn touch(&mut self, file: usize) {
@@ -462,8 +450,14 @@ impl State {
         if self.copying.is_some() && !matches!(act, Act::Write(_) | Act::FinishCopy) {
             self.finish_copy();
         }
+        self.finish_record();
         match act {
-            Act::Write(length) => self.append(length),
+            Act::Write(length) => {
+                self.append(length);
+                if self.text == Text::Records && self.lines.is_multiple_of(3) {
+                    self.begin_record();
+                }
+            }
             Act::Rotate => {
                 if self.names.contains_key(OsStr::new(LOG)) {
                     let name = self.next_name();

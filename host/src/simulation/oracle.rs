@@ -1,25 +1,20 @@
 //! Knows what the job wrote, and judges what the server has.
 
 use super::job::Fate;
+use super::ledger::Ledger;
 use crate::wire::{Gap, GapReason};
 
 /// So far two lines can be alike.
 const ALIKE: usize = 64;
 
-/// Judges one log.
+/// Judges one log whose bytes no policy may change.
 #[derive(Default)]
 pub(super) struct Oracle {
-    /// What was seen in the store.
-    seen: Vec<u8>,
+    pub ledger: Ledger,
     /// Where in the job's text the store may stand: more than one place while equal text leaves it open.
     places: Vec<usize>,
     /// Whether the stream said that the order of files is a guess.
     guessed: bool,
-    /// What the site was told to be stored.
-    acknowledged: u64,
-    /// What the site's process has sent, and from which byte of the stream on.
-    sent: Vec<u8>,
-    sent_from: usize,
 }
 
 impl Oracle {
@@ -29,25 +24,15 @@ impl Oracle {
 
     /// The store has this now, and has told of these gaps.
     pub fn stored(&mut self, data: &[u8], gaps: &[Gap], written: &[u8], fates: &[Fate]) -> Result<(), String> {
-        if (data.len() as u64) < self.acknowledged {
-            return Err(format!(
-                "{} bytes were acknowledged, and the store has {} of them",
-                self.acknowledged,
-                data.len()
-            ));
-        }
-        let same = data.iter().zip(&self.seen).take_while(|(now, before)| now == before).count();
-        if same < data.len().min(self.seen.len()) {
-            return Err(format!("byte {same} of the store was changed after it was there"));
-        }
-        if data.len() < self.seen.len() {
+        let mut at = self.ledger.seen();
+        if self.ledger.check(data)? {
             // After a loss of power the log begins again at a beginning of itself: all is judged anew.
-            self.seen.clear();
+            at = 0;
             self.places = vec![0];
         }
         if gaps.iter().any(|gap| gap.reason() == GapReason::Ambiguous) {
             // The order of files could not be told, and the stream says so: it may be any.
-            self.seen = data.to_vec();
+            self.ledger.saw(data);
             self.guessed = true;
             return Ok(());
         }
@@ -57,7 +42,6 @@ impl Oracle {
         gaps.sort_unstable();
         let may_skip =
             |at: usize| gaps.binary_search(&(at as u64)).is_ok() || vague.is_some_and(|vague| vague <= at as u64);
-        let mut at = self.seen.len();
         let mut skip_until = 0;
         while at < data.len() {
             if let [place] = self.places[..]
@@ -90,7 +74,7 @@ impl Oracle {
             }
             at += 1;
         }
-        self.seen.extend_from_slice(&data[self.seen.len()..]);
+        self.ledger.saw(data);
         Ok(())
     }
 
@@ -130,45 +114,13 @@ impl Oracle {
         self.places = places;
     }
 
-    /// The site is told that so many bytes are stored.
-    pub fn acknowledged(&mut self, stored: u64) {
-        self.acknowledged = self.acknowledged.max(stored);
-    }
-
-    /// The power failed and nothing was flushed: what was acknowledged may be gone.
-    pub fn forgive(&mut self) {
-        self.acknowledged = 0;
-        self.sent.clear();
-    }
-
-    /// The site sends these bytes of its stream. Whoever sends a byte twice sends the same.
-    pub fn sent(&mut self, base: u64, bytes: &[u8]) -> Result<(), String> {
-        let base = base as usize;
-        if base < self.sent_from || base > self.sent_from + self.sent.len() {
-            self.sent_from = base;
-            self.sent.clear();
-        }
-        let at = base - self.sent_from;
-        let known = (self.sent.len() - at).min(bytes.len());
-        if self.sent[at..at + known] != bytes[..known] {
-            return Err(format!("bytes from {base} on were sent a second time, and were not the same"));
-        }
-        self.sent.extend_from_slice(&bytes[known..]);
-        Ok(())
-    }
-
-    /// The site's process ended: what it had sent, nobody has to know any more.
-    pub fn site_ended(&mut self) {
-        self.sent.clear();
-    }
-
     /// The stream is over, and said whether it is complete.
     pub fn over(&mut self, complete: bool, gaps: &[Gap], written: &[u8], fates: &[Fate]) -> Result<(), String> {
-        let sent = self.sent_from + self.sent.len();
-        if !self.sent.is_empty() && sent > self.seen.len() {
-            return Err(format!("{sent} bytes were sent, and {} stored", self.seen.len()));
+        let seen = self.ledger.seen();
+        if let Some(sent) = self.ledger.sent_to().filter(|sent| *sent > seen) {
+            return Err(format!("{sent} bytes were sent, and {seen} stored"));
         }
-        self.skip(gaps.iter().any(|gap| gap.at == self.seen.len() as u64 || gap.lost.is_none()), fates);
+        self.skip(gaps.iter().any(|gap| gap.at == seen as u64 || gap.lost.is_none()), fates);
         if !self.guessed && !self.places.contains(&written.len()) {
             let place = self.places.last().copied().unwrap_or_default();
             let rest = &fates[place..];

@@ -2,8 +2,8 @@
 
 use std::fmt;
 
+use super::act::{Act, Scheme, Text};
 use super::chance::Chance;
-use super::job::{Act, Scheme, Text};
 use crate::store::Durability;
 
 /// One thing that happens.
@@ -46,6 +46,22 @@ pub(super) enum Happening {
 }
 
 impl Happening {
+    /// What is easier to understand and may do as well, the easiest first. Each has fewer of these than the one before it.
+    pub fn simpler(self) -> Vec<Self> {
+        const SIZE: u64 = 200;
+        match self {
+            Self::Job(Act::Write(SIZE)) => Vec::new(),
+            Self::Job(Act::Write(_)) => vec![Self::Job(Act::Write(SIZE))],
+            Self::Job(Act::Rotate) => vec![Self::Job(Act::Write(SIZE))],
+            Self::Job(_) => vec![Self::Job(Act::Write(SIZE)), Self::Job(Act::Rotate)],
+            Self::Race(_, act) => vec![Self::Job(act)],
+            Self::Cut(0) => Vec::new(),
+            Self::Cut(_) | Self::HalfOpen | Self::Unreachable(_) => vec![Self::Cut(0)],
+            Self::KillServerInWrite(_, time) | Self::PowerLoss(time) => vec![Self::KillServer(time)],
+            _ => Vec::new(),
+        }
+    }
+
     /// How reports count it.
     pub fn kind(self) -> &'static str {
         match self {
@@ -73,9 +89,36 @@ impl Happening {
 impl fmt::Display for Happening {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Job(act) => write!(f, "the job: {act:?}"),
-            Self::Race(after, act) => write!(f, "the job, {after} file operations into the site's next look: {act:?}"),
-            other => write!(f, "{other:?}"),
+            Self::Job(act) => write!(f, "the job {act}"),
+            Self::Race(after, act) => {
+                write!(f, "in the middle of the site's next look, after {after} operations on files, the job {act}")
+            }
+            Self::Cut(0) => f.write_str("the connection breaks, and what was on its way is lost"),
+            Self::Cut(later) => {
+                write!(f, "the connection breaks, and what was on its way arrives {later} ms late")
+            }
+            Self::HalfOpen => f.write_str("the connection carries nothing any more, and nobody is told"),
+            Self::Delay(delay) => write!(f, "from now on the connection takes {delay} ms"),
+            Self::Unreachable(time) => {
+                write!(f, "the connection breaks, and for {time} ms no other can be made")
+            }
+            Self::KillSite(time) => write!(f, "the site's process is killed, and started again {time} ms later"),
+            Self::KillServer(time) => write!(f, "the server is killed, and started again {time} ms later"),
+            Self::KillServerInWrite(changes, time) => write!(
+                f,
+                "the server will be killed in the middle of a write, after {changes} whole ones, and started again {time} \
+                 ms later"
+            ),
+            Self::PowerLoss(time) => write!(f, "the server's machine loses its power for {time} ms"),
+            Self::Full(room) => write!(f, "{room} bytes are left on the server's disk"),
+            Self::Room => f.write_str("there is room on the server's disk"),
+            Self::ReadOnly(true) => f.write_str("the server's disk becomes read-only"),
+            Self::ReadOnly(false) => f.write_str("the server's disk can be written to"),
+            Self::Descriptors(false) => f.write_str("the site can open no more files"),
+            Self::Descriptors(true) => f.write_str("the site can open files"),
+            Self::Jump(seconds) => write!(f, "the wall clocks jump by {seconds} s"),
+            Self::Swap => f.write_str("the site's policy is replaced by the same one"),
+            Self::Stop => f.write_str("the job is over"),
         }
     }
 }
@@ -94,6 +137,8 @@ pub(super) struct Schedule {
     pub scheme: Scheme,
     pub text: Text,
     pub durability: Durability,
+    /// Whether the source may lose text.
+    pub destroys: bool,
     pub steps: Vec<Step>,
 }
 
@@ -101,7 +146,17 @@ pub(super) struct Schedule {
 const CLASSES: u64 = 12;
 
 impl Schedule {
+    /// For the built-in policies: all that can happen.
     pub fn of(seed: u64) -> Self {
+        Self::made(seed, None)
+    }
+
+    /// For a policy that is tried: over text that it may look at. `destroys`: whether the source may lose some of it.
+    pub fn for_policy(seed: u64, destroys: bool) -> Self {
+        Self::made(seed, Some(destroys))
+    }
+
+    fn made(seed: u64, for_policy: Option<bool>) -> Self {
         let mut chance = Chance::new(seed);
         let scheme = match chance.below(4) {
             0 => Scheme::Upwards,
@@ -119,11 +174,15 @@ impl Schedule {
             2 if !has(1) => Text::Binary,
             _ => Text::Lines,
         };
+        let (text, destroys) = match for_policy {
+            None => (text, text == Text::Lines),
+            Some(destroys) => (Text::Records, destroys),
+        };
         let scheme = match scheme {
-            Scheme::Shifting(_) if text != Text::Lines => Scheme::Shifting(1_000),
+            Scheme::Shifting(_) if !destroys => Scheme::Shifting(1_000),
             other => other,
         };
-        let terms = Terms { destroys: text == Text::Lines, dated: scheme == Scheme::Dated, durability };
+        let terms = Terms { destroys, dated: scheme == Scheme::Dated, durability };
         let length = chance.between(4, 40);
         let mut steps = Vec::new();
         for _ in 0..length {
@@ -145,7 +204,13 @@ impl Schedule {
                 steps.push(Step { after: chance.below(300), what });
             }
         }
-        Self { seed, scheme, text, durability, steps }
+        Self { seed, scheme, text, durability, destroys, steps }
+    }
+
+    /// No fault, and a job that is over.
+    pub fn nothing() -> Self {
+        let (scheme, text, durability) = (Scheme::Upwards, Text::Lines, Durability::Flush);
+        Self { seed: 0, scheme, text, durability, destroys: false, steps: Vec::new() }
     }
 }
 
@@ -179,7 +244,7 @@ fn size(chance: &mut Chance) -> u64 {
 fn act(chance: &mut Chance, has: &impl Fn(u64) -> bool, destroys: bool) -> Act {
     let renames = has(0);
     let copies = !renames && has(1) && has(11);
-    let cuts = !renames && has(1) && !has(11);
+    let cuts = destroys && !renames && has(1) && !has(11);
     match chance.below(8) {
         0 if renames => Act::Rotate,
         1 if renames => Act::WriteAndRotate(size(chance)),
@@ -188,9 +253,9 @@ fn act(chance: &mut Chance, has: &impl Fn(u64) -> bool, destroys: bool) -> Act {
             1 => Act::Delete,
             _ => Act::Rotate,
         },
-        3 if renames && has(1) => Act::Replace(size(chance)),
+        3 if renames && destroys && has(1) => Act::Replace(size(chance)),
         0 if copies => Act::CopyAndCut(0),
-        1 if copies => Act::CopyAndCut(size(chance)),
+        1 if copies && destroys => Act::CopyAndCut(size(chance)),
         2 if copies => Act::BeginCopy,
         3 if copies => Act::FinishCopy,
         0 if cuts => Act::CutAndGrow,
@@ -215,15 +280,15 @@ fn fault(chance: &mut Chance, has: &impl Fn(u64) -> bool, terms: &Terms) -> Opti
         5 => Happening::KillSite(down),
         6 => Happening::KillServer(down),
         7 => Happening::KillServerInWrite(chance.below(12), down),
-        // Without flushes a store may lose what it acknowledged; where the source has lost it too, nothing is promised.
-        8 if terms.durability == Durability::Process && terms.destroys => Happening::KillServer(down),
+        // Without flushes a store may lose what it acknowledged; where the source has lost or moved it too, nothing is promised.
+        8 if terms.durability == Durability::Process && (terms.destroys || has(1)) => Happening::KillServer(down),
         8 => Happening::PowerLoss(down),
         9 => match chance.below(6) {
             0 | 1 => Happening::Full(chance.below(3_000)),
             2 | 3 => Happening::Room,
             4 => Happening::ReadOnly(chance.one_in(2)),
             // A file that can't be opened before it is gone is lost.
-            _ if terms.destroys => Happening::Room,
+            _ if terms.destroys || has(1) => Happening::Room,
             _ => Happening::Descriptors(chance.one_in(2)),
         },
         _ => match chance.below(2) {

@@ -7,11 +7,12 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 use super::disk::SimulatedDisk;
+use super::policies::Policies;
 use super::time::{MS, SimulatedTime};
+use super::witness::Witness;
 use crate::clock::Clock;
 use crate::names::{LogKey, SiteName};
-use crate::policy::ReceiverPolicy;
-use crate::policy::set::PolicySet;
+use crate::policy::Kind;
 use crate::server::opening::Opening;
 use crate::server::receiving::Receiving;
 use crate::server::registry::Takeover;
@@ -55,6 +56,9 @@ pub(super) struct Server {
     last: Option<LogState>,
     /// When openings learn that others have taken over.
     take_over_at: Option<u64>,
+    witness: Witness,
+    /// Whether the policy is tried: its last word is heard here then, and changes nothing.
+    tried: bool,
 }
 
 impl Server {
@@ -64,7 +68,8 @@ impl Server {
         time: &SimulatedTime,
         boot: u8,
         durability: Durability,
-        policies: &Arc<PolicySet<ReceiverPolicy>>,
+        policies: &Policies,
+        witness: &Witness,
     ) -> Result<Self, StoreError> {
         let disk = disk.next_process();
         let wall = time.clone();
@@ -79,7 +84,7 @@ impl Server {
         let ended: Arc<Mutex<Vec<Ended>>> = Arc::default();
         let told = ended.clone();
         let on_ended = move |end: &Ended| told.lock().unwrap_or_else(PoisonError::into_inner).push(end.clone());
-        let inner = Arc::new(Inner::on(store, policies.clone(), Box::new(on_ended), Arc::new(time.clone())));
+        let inner = Arc::new(Inner::on(store, policies.receivers(witness), Box::new(on_ended), Arc::new(time.clone())));
         let left = inner.left_behind();
         let close_at = time.now() + nanoseconds(IDLE_TIMEOUT);
         Ok(Self {
@@ -91,6 +96,8 @@ impl Server {
             ended,
             last: None,
             take_over_at: None,
+            witness: witness.clone(),
+            tried: policies.tried() == Some(Kind::Receiver),
         })
     }
 
@@ -157,6 +164,9 @@ impl Server {
         let (stream, instance) = (open.stream, open.instance.clone());
         match self.inner.open(site, open) {
             Ok(Opening { key, log, receiving, opened, same_stream, .. }) => {
+                if opened.idle_timeout_ns == 0 {
+                    self.witness.saw("it accepts a stream, and an idle timeout of 0 would close it at once");
+                }
                 let takeover = self.inner.registry.enter(&key, opened.epoch, &instance);
                 let epoch = opened.epoch;
                 answers.push((connection, server_frame::Frame::Opened(opened)));
@@ -240,6 +250,11 @@ impl Server {
         };
         let (receiving, outputs, _) = step(receiving, inputs, timer, None);
         let told = task.telling.outputs(outputs);
+        if receiving.policy_failed()
+            && let Some(Over::Spent(reason)) = &told.over
+        {
+            self.witness.saw(reason);
+        }
         let connection = task.connection;
         answers.extend(told.frames.into_iter().map(|frame| (connection, frame)));
         let now = self.time.now();
@@ -253,7 +268,15 @@ impl Server {
             }
             Some(Over::Ended(kind, reason)) => {
                 let task = self.tasks.remove(index);
-                answers.push((connection, task.telling.ended(Some(receiving), kind, reason)));
+                let receiving = if self.tried {
+                    if let Err(fault) = receiving.into_policy().finish(kind, &reason) {
+                        self.witness.saw(fault);
+                    }
+                    None
+                } else {
+                    Some(receiving)
+                };
+                answers.push((connection, task.telling.ended(receiving, kind, reason)));
                 self.last = Some(task.telling.log.state());
                 self.inner.registry.leave(&task.telling.key, task.telling.epoch);
             }
@@ -262,6 +285,10 @@ impl Server {
             Some(Over::Spent(reason)) => {
                 answers.push((connection, task.telling.closed(wire::EndKind::Failed, reason)));
                 task.wake_at = now + nanoseconds(IDLE_TIMEOUT);
+            }
+            Some(Over::Left(_)) => {
+                let task = self.tasks.remove(index);
+                self.inner.registry.leave(&task.telling.key, task.telling.epoch);
             }
         }
     }

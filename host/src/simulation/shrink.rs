@@ -1,15 +1,21 @@
 //! The shortest schedule that still fails: for a person to read.
 
-use super::policies::Policies;
-use super::schedule::{Happening, Schedule};
-use super::world::run;
+use std::time::Instant;
 
-/// Leaves out steps, and shortens pauses, as long as the run fails.
-pub(super) fn shortest(mut schedule: Schedule, policies: &Policies) -> Schedule {
+use super::schedule::{Happening, Schedule};
+use super::world::{Course, run};
+use crate::store::Durability;
+
+/// Leaves out steps, puts simpler ones in their place, and shortens pauses, as long as the run fails; until this time at most.
+pub(super) fn shortest(mut schedule: Schedule, course: &Course, until: Option<Instant>) -> Schedule {
     // Another failure on the way would lead away from this one.
-    let kind = run(&schedule, policies, false).failure.as_deref().map(kind);
+    let kind = run(&schedule, course, false).failure.as_deref().map(kind);
     let fails = |candidate: &Schedule| {
-        let failure = run(candidate, policies, false).failure;
+        // What was found until then is short enough.
+        if until.is_some_and(|until| Instant::now() >= until) {
+            return false;
+        }
+        let failure = run(candidate, course, false).failure;
         failure.is_some() && failure.as_deref().map(self::kind) == kind
     };
     // Halves first, then quarters, down to single steps; again until nothing can go.
@@ -39,6 +45,14 @@ pub(super) fn shortest(mut schedule: Schedule, policies: &Policies) -> Schedule 
             size /= 2;
         }
         for index in 0..schedule.steps.len() {
+            for simpler in schedule.steps[index].what.simpler() {
+                let mut candidate = schedule.clone();
+                candidate.steps[index].what = simpler;
+                if fails(&candidate) {
+                    schedule = candidate;
+                    break;
+                }
+            }
             for shorter in [0, schedule.steps[index].after / 4 * 2] {
                 let mut candidate = schedule.clone();
                 candidate.steps[index].after = shorter;
@@ -60,8 +74,12 @@ fn kind(failure: &str) -> String {
 
 /// A schedule as a person reads it.
 pub(super) fn words(schedule: &Schedule) -> Vec<String> {
-    let mut words =
-        vec![format!("rotation {:?}, text {:?}, durability {:?}", schedule.scheme, schedule.text, schedule.durability)];
+    let durability = match schedule.durability {
+        Durability::Process => "what it acknowledged outlives the process",
+        Durability::Flush => "what it acknowledged outlives a loss of power",
+    };
+    let Schedule { text, scheme, .. } = schedule;
+    let mut words = vec![format!("the log: {text}; {scheme}. The server: {durability}.")];
     let step = |(after, what): (u64, Happening)| format!("  after {after} ms: {what}");
     words.extend(schedule.steps.iter().map(|it| step((it.after, it.what))));
     words

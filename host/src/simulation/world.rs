@@ -2,29 +2,30 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::ffi::OsStr;
-use std::path::Path;
 use std::sync::Arc;
+use std::time::Instant;
 
 use bytes::Bytes;
 
 use super::chance::Chance;
 use super::disk::SimulatedDisk;
 use super::job::{Job, LOG};
+use super::judge::Judge;
+use super::lines::Lines;
 use super::oracle::Oracle;
 use super::policies::Policies;
 use super::schedule::{Happening, Schedule};
 use super::server::{Answers, Server};
 use super::time::{MS, SimulatedTime};
+use super::witness::Witness;
 use crate::clock::Clock;
 use crate::names::SiteName;
-use crate::policy::Settings;
-use crate::policy::set::Assigned;
-use crate::site::Ending;
+use crate::policy::{Promise, Settings};
 use crate::site::backoff::Backoff;
 use crate::site::driver::{Driver, Event, Terms};
 use crate::source::{AnchorKey, LogSource};
 use crate::store::Durability;
-use crate::wire::{self, EndKind, server_frame, site_frame};
+use crate::wire::{self, server_frame, site_frame};
 
 const SECOND: u64 = 1_000 * MS;
 const LIVENESS: u64 = 5 * SECOND;
@@ -33,8 +34,38 @@ const POLL: u64 = SECOND;
 const SILENCE: u64 = 3 * LIVENESS;
 /// Once everything works again, a stream ends within this time.
 const ENDS_WITHIN: u64 = 600 * SECOND;
+/// The same for a policy that is tried, after the last progress: it may wait on purpose.
+const GOES_ON_WITHIN: u64 = 24 * 3_600 * SECOND;
 /// More steps than this is a loop without an end.
 const STEPS: u64 = 200_000;
+/// So many of them at one moment, too.
+const STEPS_AT_ONCE: u32 = 10_000;
+
+/// What runs have in common: policies, and what they are held to.
+pub(super) struct Course {
+    pub policies: Policies,
+    /// What the policy promises that is tried; none: nothing is changed, and all is held to.
+    pub promise: Option<Promise>,
+    /// So many bytes it was seen to take of one log: beyond them it may refuse more.
+    pub takes: u64,
+}
+
+impl Course {
+    /// What is to happen in a run.
+    pub fn schedule(&self, seed: u64) -> Schedule {
+        match self.promise {
+            None => Schedule::of(seed),
+            // The oracle knows which bytes may be missing of what is not changed.
+            Some(Promise::Forwards) => Schedule::for_policy(seed, true),
+            Some(Promise::Limits) => Schedule::for_policy(seed, false),
+            // Where text is destroyed, what leaves hangs on where: half of the runs can be judged by it.
+            Some(Promise::Filters | Promise::Other) => Schedule::for_policy(seed, seed % 2 == 1),
+        }
+    }
+}
+
+mod judging;
+mod words;
 
 /// One connection, in both directions.
 struct Connection {
@@ -67,11 +98,30 @@ pub(super) struct Ran {
     pub failure: Option<String>,
     /// What happened when, in words, where it was asked for.
     pub trace: Vec<String>,
+    /// Whether it came to an end in the time that it was given.
+    pub finished: bool,
+    /// What the server had in the end.
+    stored: Vec<u8>,
+    /// How the stream ended, where the server's policy ended it.
+    refused: Option<String>,
 }
 
 pub(super) struct World<'a> {
     schedule: &'a Schedule,
     policies: &'a Policies,
+    promise: Option<Promise>,
+    takes: u64,
+    /// What a policy makes of the job's text without any fault is what is asked for: it is not judged.
+    is_reference: bool,
+    /// When to leave it unfinished.
+    until: Option<Instant>,
+    witness: Witness,
+    stored: Vec<u8>,
+    refused: Option<String>,
+    /// Once everything works: when the stream has to be over.
+    over_by: u64,
+    /// What the server had when it was judged last.
+    progress: Option<wire::Progress>,
     time: SimulatedTime,
     job: Job,
     disk: SimulatedDisk,
@@ -89,7 +139,7 @@ pub(super) struct World<'a> {
     numbers: u64,
     delay: u64,
     reachable_at: u64,
-    oracle: Oracle,
+    judge: Judge,
     chance: Chance,
     ends: u64,
     /// For each frame, up to where it brings the stream, and what the site knew when it made it.
@@ -101,13 +151,70 @@ pub(super) struct World<'a> {
 }
 
 /// Runs a schedule to its end.
-pub(super) fn run(schedule: &Schedule, policies: &Policies, traced: bool) -> Ran {
+pub(super) fn run(schedule: &Schedule, course: &Course, traced: bool) -> Ran {
+    run_until(schedule, course, traced, None)
+}
+
+/// Runs a schedule to its end, or until this time.
+pub(super) fn run_until(schedule: &Schedule, course: &Course, traced: bool, until: Option<Instant>) -> Ran {
     let time = SimulatedTime::default();
     time.reach(SECOND);
-    let world = World {
+    let job = Job::new(time.clone(), schedule.scheme, schedule.text);
+    let judge = match course.promise {
+        None | Some(Promise::Forwards) => Judge::Bytes(Oracle::new()),
+        Some(promise) => Judge::Lines(Lines::new(promise, course.policies.tried(), schedule.destroys)),
+    };
+    World { until, takes: course.takes, ..world(schedule, &course.policies, course.promise, time, job, judge, traced) }
+        .run()
+}
+
+/// What policies make of a text that is there at once, without any fault.
+pub(super) struct Reference {
+    pub stored: Vec<u8>,
+    /// The words of a policy that ended the stream by itself.
+    pub refused: Option<String>,
+}
+
+/// What policies make of a text without any fault; none where that is not known at this time. An error says how they fail
+/// at it.
+pub(super) fn reference(policies: &Policies, text: &[u8], until: Option<Instant>) -> Result<Option<Reference>, String> {
+    let time = SimulatedTime::default();
+    time.reach(SECOND);
+    let schedule = Schedule::nothing();
+    let job = Job::over(time.clone(), text);
+    let promise = Some(Promise::Other);
+    let judge = Judge::Lines(Lines::new(Promise::Other, policies.tried(), false));
+    let world = World { is_reference: true, until, ..world(&schedule, policies, promise, time, job, judge, false) };
+    let ran = world.run();
+    match ran.failure {
+        Some(failure) => Err(failure),
+        None => Ok(ran.finished.then_some(Reference { stored: ran.stored, refused: ran.refused })),
+    }
+}
+
+/// A world before anything has happened in it.
+fn world<'a>(
+    schedule: &'a Schedule,
+    policies: &'a Policies,
+    promise: Option<Promise>,
+    time: SimulatedTime,
+    job: Job,
+    judge: Judge,
+    traced: bool,
+) -> World<'a> {
+    World {
         schedule,
         policies,
-        job: Job::new(time.clone(), schedule.scheme, schedule.text),
+        promise,
+        takes: 0,
+        is_reference: false,
+        until: None,
+        witness: Witness::default(),
+        stored: Vec::new(),
+        refused: None,
+        over_by: u64::MAX,
+        progress: None,
+        job,
         disk: SimulatedDisk::new(time.clone()),
         time,
         boot: 1,
@@ -124,24 +231,39 @@ pub(super) fn run(schedule: &Schedule, policies: &Policies, traced: bool) -> Ran
         numbers: 0,
         delay: 1,
         reachable_at: 0,
-        oracle: Oracle::new(),
+        judge,
         chance: Chance::new(schedule.seed ^ 0x5151),
         ends: 0,
         frames: VecDeque::new(),
         known: 0,
         happened: BTreeMap::new(),
         trace: traced.then(Vec::new),
-    };
-    world.run()
+    }
 }
 
 impl World<'_> {
-    fn run(mut self) -> Ran {
-        let failure = self.run_to_the_end().err();
+    /// What the hosts and the policies say meanwhile is about no real log, and is not shown.
+    fn run(self) -> Ran {
+        tracing::subscriber::with_default(tracing::subscriber::NoSubscriber::default(), || self.run_unheard())
+    }
+
+    fn run_unheard(mut self) -> Ran {
+        let (finished, failure) = match self.run_to_the_end() {
+            Ok(finished) => (finished, None),
+            Err(failure) => (true, Some(failure)),
+        };
         if let Some(failure) = &failure {
             self.note(|_| format!("WRONG: {failure}"));
         }
-        Ran { time: self.time.now() - SECOND, happened: self.happened, failure, trace: self.trace.unwrap_or_default() }
+        Ran {
+            time: self.time.now() - SECOND,
+            happened: self.happened,
+            failure,
+            trace: self.trace.unwrap_or_default(),
+            finished,
+            stored: self.stored,
+            refused: self.refused,
+        }
     }
 
     fn note(&mut self, words: impl FnOnce(&Self) -> String) {
@@ -151,16 +273,19 @@ impl World<'_> {
         }
     }
 
-    fn run_to_the_end(&mut self) -> Result<(), String> {
+    /// Returns whether it came to the end in its time.
+    fn run_to_the_end(&mut self) -> Result<bool, String> {
         let mut steps = self.schedule.steps.iter();
         let mut next = steps.next();
         let mut next_at = self.time.now() + next.map_or(0, |step| step.after * MS);
-        let mut until = u64::MAX;
         if next.is_none() {
             self.heal()?;
-            until = self.time.now() + ENDS_WITHIN;
         }
+        let (mut moment, mut at_once) = (0, 0);
         for _ in 0..STEPS {
+            if self.until.is_some_and(|until| Instant::now() >= until) {
+                return Ok(false);
+            }
             let at = self.next_event();
             match next {
                 Some(step) if next_at <= at => {
@@ -170,17 +295,10 @@ impl World<'_> {
                     next_at = self.time.now() + next.map_or(0, |step| step.after * MS);
                     if next.is_none() {
                         self.heal()?;
-                        until = self.time.now() + ENDS_WITHIN;
                     }
                 }
+                _ if at > self.over_by => return Err(self.never_ends()),
                 _ => {
-                    if at > until {
-                        let waits = self.site.as_mut().map(|site| site.driver.waiting_for()).unwrap_or_default();
-                        return Err(format!(
-                            "the stream did not end within {} simulated seconds after everything worked again ({waits})",
-                            ENDS_WITHIN / SECOND
-                        ));
-                    }
                     self.time.reach(at.max(self.time.now()));
                     self.event()?;
                 }
@@ -188,10 +306,26 @@ impl World<'_> {
             self.judge()?;
             if self.site.as_ref().is_some_and(|site| site.driver.outcome().is_some()) {
                 // What is left of the schedule can't matter: faults after the end of a stream are another stream's.
-                return self.over();
+                self.over()?;
+                return Ok(true);
+            }
+            at_once = if self.time.now() == moment { at_once + 1 } else { 0 };
+            moment = self.time.now();
+            if at_once > STEPS_AT_ONCE {
+                return Err(format!("it wants to be woken again at once, {STEPS_AT_ONCE} times at one moment"));
             }
         }
         Err(format!("more than {STEPS} steps, and no end"))
+    }
+
+    fn never_ends(&mut self) -> String {
+        let waits = self.site.as_mut().map(|site| site.driver.waiting_for()).unwrap_or_default();
+        if self.promise.is_some() {
+            let hours = GOES_ON_WITHIN / SECOND / 3_600;
+            return format!("nothing went on for {hours} simulated hours after everything worked again ({waits})");
+        }
+        let seconds = ENDS_WITHIN / SECOND;
+        format!("the stream did not end within {seconds} simulated seconds after everything worked again ({waits})")
     }
 
     /// When the next thing happens by itself.
@@ -304,7 +438,7 @@ impl World<'_> {
                     self.frames.clear();
                     self.site_at = Some(now + time * MS);
                     self.job.site_ended(self.known);
-                    self.oracle.site_ended();
+                    self.judge.ledger().site_ended();
                     // What it had sent still arrives.
                     self.connections.iter_mut().for_each(|connection| connection.dead = true);
                 }
@@ -330,7 +464,7 @@ impl World<'_> {
                     if self.site.is_none() {
                         self.job.site_ended(0);
                     }
-                    self.oracle.forgive();
+                    self.judge.ledger().forgive();
                     self.job.acknowledged_was_lost();
                 }
                 return self.server_is_gone(time);
@@ -342,10 +476,8 @@ impl World<'_> {
             Happening::Jump(seconds) => self.time.shift(seconds * SECOND as i64),
             Happening::Swap => {
                 self.swaps += 1;
-                if let Some(policy) = self.policies.streamer(self.swaps) {
-                    let assigned = Assigned::alone(policy, Arc::new([]));
-                    return self.site_turn(Event::Policy(Box::new(Ok(assigned))));
-                }
+                let assigned = self.policies.streamer(self.swaps);
+                return self.site_turn(Event::Policy(Box::new(Ok(assigned))));
             }
             Happening::Stop => {
                 self.job.stop();
@@ -367,6 +499,7 @@ impl World<'_> {
         self.site_at = self.site_at.map(|at| at.min(now));
         self.reachable_at = 0;
         self.delay = 1;
+        self.over_by = now + if self.promise.is_some() { GOES_ON_WITHIN } else { ENDS_WITHIN };
         if !self.stopping {
             self.job.stop();
             self.stopping = true;
@@ -387,8 +520,8 @@ impl World<'_> {
 
     fn start_server(&mut self) -> Result<(), String> {
         self.server_at = None;
-        let policies = self.policies.receivers();
-        match Server::start(&self.disk, &self.time, self.boot, self.schedule.durability, policies) {
+        let (policies, witness) = (self.policies, &self.witness);
+        match Server::start(&self.disk, &self.time, self.boot, self.schedule.durability, policies, witness) {
             Ok(server) => {
                 self.note(|_| "the server is started".into());
                 self.server = Some(server);
@@ -416,7 +549,9 @@ impl World<'_> {
         self.sites += 1;
         self.note(|this| format!("the site is started, for the {}. time", this.sites));
         let instance = Bytes::from(self.sites.to_be_bytes().to_vec());
-        let settings = Settings { liveness_interval: LIVENESS, poll_interval: POLL, once: false, custom: Vec::new() };
+        let assigned = self.policies.streamer(self.swaps);
+        let custom = assigned.custom.to_vec();
+        let settings = Settings { liveness_interval: LIVENESS, poll_interval: POLL, once: false, custom };
         let terms = Terms {
             name: "job/log.txt".into(),
             stream: 1,
@@ -427,8 +562,8 @@ impl World<'_> {
         };
         let key = AnchorKey::from_secret(b"simulated");
         let source = LogSource::new(Box::new(self.job.directory()), OsStr::new(LOG), key);
-        let policy = self.policies.streamer(self.swaps).ok_or("the simulation has no streamer policy")?;
-        let driver = Driver::new(terms, policy, source, Arc::new(self.time.clone()));
+        let driver = Driver::new(terms, assigned.policy.clone(), source, Arc::new(self.time.clone()))
+            .under(assigned, Arc::new(self.witness.clone()));
         let now = self.time.now();
         self.site = Some(Site {
             driver,
@@ -491,16 +626,16 @@ impl World<'_> {
         self.job.site_looks();
         site.driver.handle(event);
         let connection = site.connection;
-        loop {
+        for _ in 0..STEPS_AT_ONCE {
             let Some(site) = &mut self.site else { return Ok(()) };
             while let Some(frame) = site.driver.next_frame() {
                 if let site_frame::Frame::Data(data) = &frame {
-                    self.oracle.sent(data.base, &data.payload)?;
+                    self.judge.sent(data.base, &data.payload)?;
                     let end = data.base + data.payload.len() as u64;
                     self.frames.push_back((end, self.job.operations()));
                 }
                 if let Some(number) = connection {
-                    let words = || sent(&frame);
+                    let words = || words::sent(&frame);
                     if let Some(trace) = &mut self.trace {
                         trace.push(format!("{:>10.3} s    site -> {}", self.time.now() as f64 / 1e9, words()));
                     }
@@ -513,12 +648,12 @@ impl World<'_> {
                 }
             }
             if !site.driver.can_go_on() {
-                break;
+                self.job.site_looked();
+                return Ok(());
             }
             site.driver.go_on();
         }
-        self.job.site_looked();
-        Ok(())
+        Err("it asks for the window again and again, and sends nothing".into())
     }
 
     fn site_takes(&mut self, number: u64, frame: server_frame::Frame) -> Result<(), String> {
@@ -528,7 +663,7 @@ impl World<'_> {
         if matches!(frame, server_frame::Frame::Beat(_)) {
             return Ok(());
         }
-        self.note(|_| format!("  server -> {}", answered(&frame)));
+        self.note(|_| format!("  server -> {}", words::answered(&frame)));
         if matches!(frame, server_frame::Frame::Opened(_)) {
             self.job.site_resumes();
             self.frames.clear();
@@ -553,7 +688,7 @@ impl World<'_> {
         let at = self.time.now() + self.delay * MS;
         for (number, frame) in answers {
             if matches!(frame, server_frame::Frame::Ack(_) | server_frame::Frame::Closed(_)) {
-                self.oracle.acknowledged(stored);
+                self.judge.ledger().acknowledged(stored);
             }
             let connection = self.connections.iter_mut().find(|connection| connection.number == number);
             if let Some(connection) = connection.filter(|connection| !connection.dead) {
@@ -562,101 +697,5 @@ impl World<'_> {
             }
         }
         Ok(())
-    }
-
-    fn stored_data(&self, stored: u64) -> Result<Vec<u8>, String> {
-        let mut data = self.disk.read(Path::new("job/site").join(LOG).as_path());
-        if (data.len() as u64) < stored {
-            return Err(format!("the journal says {stored} bytes, and the log has {}", data.len()));
-        }
-        data.truncate(stored as usize);
-        Ok(data)
-    }
-
-    /// What must hold at every moment.
-    fn judge(&mut self) -> Result<(), String> {
-        let Some(state) = self.server.as_ref().and_then(Server::state) else { return Ok(()) };
-        while let Some((_, known)) = self.frames.pop_front_if(|(end, _)| *end <= state.received) {
-            self.known = known;
-        }
-        let data = self.stored_data(state.stored)?;
-        let oracle = &mut self.oracle;
-        self.job.with_truth(|written, fates| oracle.stored(&data, &state.gaps, written, fates))
-    }
-
-    fn count_ends(&mut self) {
-        let ended = self.server.as_ref().map(Server::take_ended).unwrap_or_default();
-        self.ends +=
-            ended.iter().filter(|end| matches!(end.kind, EndKind::Complete | EndKind::Incomplete)).count() as u64;
-    }
-
-    /// What must hold when the stream is over.
-    fn over(&mut self) -> Result<(), String> {
-        let Some(outcome) = self.site.as_ref().and_then(|site| site.driver.outcome().cloned()) else { return Ok(()) };
-        self.note(|_| format!("the stream is over: {outcome}"));
-        if !matches!(outcome.ending, Ending::Complete | Ending::Incomplete) {
-            return Err(format!("the stream ended as nobody asked for: {outcome}"));
-        }
-        let data = self.stored_data(outcome.stored)?;
-        let oracle = &mut self.oracle;
-        let complete = outcome.ending == Ending::Complete;
-        self.job.with_truth(|written, fates| {
-            oracle.stored(&data, &outcome.gaps, written, fates)?;
-            oracle.over(complete, &outcome.gaps, written, fates)
-        })?;
-        if let Some(state) = self.server.as_ref().and_then(Server::state)
-            && state.end.is_none()
-        {
-            return Err("an end was told that is not recorded".into());
-        }
-        self.count_ends();
-        match self.ends {
-            1 => Ok(()),
-            // A process that was killed may have told and not recorded that it had.
-            0 | 2.. if self.server_died => Ok(()),
-            ends => Err(format!("{ends} endings were told of one stream")),
-        }
-    }
-}
-
-fn sent(frame: &site_frame::Frame) -> String {
-    match frame {
-        site_frame::Frame::Open(open) => format!("open, instance {:?}", &open.instance[..]),
-        site_frame::Frame::Data(data) => format!(
-            "data {} of epoch {} for byte {}, {} bytes, reaching {:?}{}",
-            data.seq,
-            data.epoch,
-            data.base,
-            data.length,
-            data.reached.as_ref().and_then(|reached| reached.at.as_ref()).map(|at| (at.inode, at.offset)),
-            data.gaps.iter().map(|gap| format!("; a gap: {gap}")).collect::<String>()
-        ),
-        site_frame::Frame::End(end) => format!("end at byte {}, {} gaps", end.base, end.gaps.len()),
-        _ => "a frame of the connection".into(),
-    }
-}
-
-fn answered(frame: &server_frame::Frame) -> String {
-    match frame {
-        server_frame::Frame::Opened(opened) => format!(
-            "opened, epoch {}, {} bytes stored, at {:?}{}",
-            opened.epoch,
-            opened.stored,
-            opened.progress.as_ref().and_then(|at| at.at.as_ref()).map(|at| (at.inode, at.offset)),
-            if opened.ended { ", ended before" } else { "" }
-        ),
-        server_frame::Frame::OpenRefused(refused) => format!("not opened: {:?}", refused.refused),
-        server_frame::Frame::Ack(ack) => format!("data up to {} of epoch {} is stored", ack.seq, ack.epoch),
-        server_frame::Frame::Closed(closed) => {
-            format!(
-                "closed, epoch {}, {:?}: {}, {} gaps",
-                closed.epoch,
-                closed.kind(),
-                closed.reason,
-                closed.gaps.len()
-            )
-        }
-        server_frame::Frame::Stalled(stalled) => format!("stalled: {:?}", stalled.reason),
-        _ => "a frame of the connection".into(),
     }
 }

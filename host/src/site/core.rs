@@ -170,11 +170,6 @@ impl Core {
         self.source.refresh()
     }
 
-    /// Whether the log was ever there.
-    pub fn was_seen(&self) -> bool {
-        self.source.was_seen()
-    }
-
     /// Gives the next step its budget.
     pub fn begin_step(&mut self) {
         self.queued = 0;
@@ -217,6 +212,7 @@ impl Core {
             base: self.base,
             gaps: std::mem::take(&mut self.gaps),
             aborted,
+            never_there: !self.source.was_seen(),
         };
         self.outbox.push_back(wire::site_frame::Frame::End(end));
     }

@@ -1,6 +1,6 @@
 //! Drives one stream: events in, steps of the policy, frames out.
 //!
-//! A state machine without thread, task or timer: [`stream`](super::stream) runs it on real ones.
+//! A state machine without thread, task or timer: [`task`](super::task) runs it on real ones.
 
 use std::sync::Arc;
 
@@ -167,7 +167,7 @@ impl Driver {
 
     /// Whether the policy can go on at once, because only its step was over.
     pub fn can_go_on(&mut self) -> bool {
-        let free = self.stage == Stage::Open && self.candidate.is_none();
+        let free = self.stage == Stage::Open && self.candidate.is_none() && self.outcome.is_none();
         free && self.core().wants_window && self.core().window_is_open()
     }
 
@@ -411,16 +411,8 @@ impl Driver {
         self.stored = closed.stored;
         let (reason, gaps) = (closed.reason.clone(), closed.gaps.clone());
         match closed.kind() {
-            wire::EndKind::Complete | wire::EndKind::Incomplete if self.stage == Stage::Ending => {
-                let nothing = !self.core().was_seen() && closed.stored == 0;
-                if nothing {
-                    self.finish(Ending::Incomplete, "the log was never there".into(), gaps);
-                } else if closed.kind() == wire::EndKind::Complete {
-                    self.finish(Ending::Complete, reason, gaps);
-                } else {
-                    self.finish(Ending::Incomplete, reason, gaps);
-                }
-            }
+            wire::EndKind::Complete if self.stage == Stage::Ending => self.finish(Ending::Complete, reason, gaps),
+            wire::EndKind::Incomplete if self.stage == Stage::Ending => self.finish(Ending::Incomplete, reason, gaps),
             wire::EndKind::Superseded => self.finish(Ending::Superseded, reason, gaps),
             wire::EndKind::Aborted => self.finish(Ending::Aborted, reason, gaps),
             // The server gave the stream up and this site is alive: it goes on from what is stored.

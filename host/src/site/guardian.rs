@@ -3,7 +3,7 @@
 use super::core::Core;
 use super::outcome::Outcome;
 use crate::policy::set::{Assigned, PolicyEvent};
-use crate::policy::{Digest, StreamerPolicy};
+use crate::policy::{Digest, Fault, StreamerPolicy};
 
 /// A policy of this site, ready for a stream.
 pub type SitePolicy = Assigned<StreamerPolicy<Core>>;
@@ -33,6 +33,8 @@ pub trait Guardian: Send + Sync {
     fn is_good(&self, policy: &SitePolicy);
     /// What takes the place of a policy that failed again and again; these digests have failed.
     fn instead_of(&self, policy: &SitePolicy, failed: &[Digest]) -> Option<SitePolicy>;
+    /// An instance failed, and another one is started from what the server has.
+    fn struck(&self, _fault: &Fault) {}
     /// Something happened to the policy.
     fn happened(&self, event: PolicyEvent);
     /// The stream is over.

@@ -20,8 +20,8 @@ const SILENT_INTERVALS: u32 = 3;
 /// A server that is busy on a slow disk answers late.
 const SHORTEST_SILENCE: Duration = Duration::from_secs(10);
 
-/// A link is far when its fastest beat takes longer than this to be answered: longer than any local network takes, so
-/// that the window and not the processor limits.
+/// A link is far when its fastest beat takes longer than this to be answered: longer than any local network takes. What is
+/// nearer is as fast as the processors at its ends, which have better things to do than to compress.
 const FAR: Duration = Duration::from_millis(5);
 
 /// So many beats follow each other at once when a connection is new, to tell whether it is far before data makes it slow.
@@ -35,8 +35,17 @@ const CONNECT: Duration = Duration::from_secs(20);
 pub struct Line {
     /// To the server.
     pub frames: FrameSender<SiteFrame>,
-    /// Whether the link, not the processor, is what limits, so that payloads are worth compressing.
-    pub compress: Arc<AtomicBool>,
+    /// Whether the server is far away.
+    far: Arc<AtomicBool>,
+}
+
+impl Line {
+    /// Whether payloads are worth compressing now: the link and not a processor is what limits. Where a frame has to wait for
+    /// it anyway, the time costs nothing; and where the server's credit limits, which counts what is not compressed, it would
+    /// gain nothing.
+    pub fn is_slow(&self) -> bool {
+        self.far.load(Ordering::Relaxed) && self.frames.is_full()
+    }
 }
 
 /// What the link tells a stream.
@@ -141,7 +150,6 @@ impl Link {
             if members.line.take().is_some() {
                 members.tell(|| Signal::Down);
             }
-            let target = self.transport.target();
             let pause = match end {
                 End::Unused => return,
                 End::Refused(reason) => {
@@ -155,17 +163,18 @@ impl Link {
                     }
                 }
                 End::Lost(reason) => {
+                    let reason = self.named(reason);
                     // Once in words for the person who watches; the attempts in between are for those who debug.
                     if warned {
-                        debug!("{target}: {reason}");
+                        debug!("{reason}");
                     } else {
-                        warn!("{target}: {reason}; trying again until it is there");
+                        warn!("{reason}; trying again until it is there");
                         warned = true;
                     }
                     Duration::from_nanos(backoff.next())
                 }
                 End::Later(reason, pause) => {
-                    warn!("{target}: {reason}; trying again later");
+                    warn!("{}; trying again later", self.named(reason));
                     pause.max(Duration::from_nanos(backoff.next()))
                 }
             };
@@ -178,6 +187,12 @@ impl Link {
                 }
             }
         }
+    }
+
+    /// A reason with the server's name in it; some transports' reasons have it already.
+    fn named(&self, reason: String) -> String {
+        let target = self.transport.target();
+        if reason.contains(&target) { reason } else { format!("{target}: {reason}") }
     }
 
     /// One connection, from its making to its end.
@@ -206,7 +221,7 @@ impl Link {
             info!("{}: connected again", self.transport.target());
         }
         (*was_up, *warned) = (true, false);
-        let line = Line { frames: connection.outgoing.clone(), compress: Arc::default() };
+        let line = Line { frames: connection.outgoing.clone(), far: Arc::default() };
         members.line = Some(line.clone());
         members.tell(|| Signal::Up(line.clone()));
         self.serve(members, &mut connection, &line).await
@@ -262,7 +277,7 @@ impl Link {
                         Some(Ok(frame)) => match frame.frame {
                             Some(server_frame::Frame::Beat(answer)) if answer.number == beat.number => {
                                 beat.fastest = beat.fastest.min(beat.sent.elapsed());
-                                line.compress.store(beat.fastest > FAR, Ordering::Relaxed);
+                                line.far.store(beat.fastest > FAR, Ordering::Relaxed);
                                 if beat.number < FIRST_BEATS && beat.next(connection).is_err() {
                                     return End::Lost("the connection broke".into());
                                 }

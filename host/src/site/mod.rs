@@ -7,11 +7,13 @@
 pub(crate) mod backoff;
 pub(crate) mod core;
 pub(crate) mod driver;
-mod guardian;
+pub(crate) mod guardian;
 mod keeper;
 mod link;
+mod log_file;
 mod outcome;
 mod stream;
+mod task;
 #[cfg(test)]
 mod tests;
 mod turnover;
@@ -27,12 +29,14 @@ use tokio::sync::{Notify, mpsc, watch};
 use self::driver::{Driver, Terms};
 use self::keeper::{Keeper, SitePolicies, audited};
 use self::link::{Link, Request};
+pub use self::log_file::LogFile;
 pub use self::outcome::{Ending, Outcome};
-use self::stream::{Order, Status, Task};
+pub use self::stream::Stream;
+use self::task::{Status, Task};
 use self::turnover::{Turnover, Turns};
 use crate::audit::Audit;
 use crate::clock::{Clock, SystemClock};
-use crate::names::{JobName, LogName, NameError, SiteName};
+use crate::names::{LogName, NameError, SiteName};
 use crate::policy::set::{Origin, PolicyEvent, PolicySet, Reloaded};
 use crate::policy::{Admission, Battery, Engine, PolicyError, Settings};
 use crate::source::{AnchorKey, LogSource, SourceError, WatchError, Watcher};
@@ -198,8 +202,13 @@ impl SiteBuilder {
             liveness_interval: self.liveness_interval,
             seed: random()?.to_vec(),
         };
-        tokio::spawn(connection.run(requests));
+        let (is_there, link_is_there) = watch::channel(());
+        tokio::spawn(async move {
+            connection.run(requests).await;
+            drop(is_there);
+        });
         let inner = Inner {
+            link_is_there,
             link,
             policies,
             turns: Turns::default(),
@@ -238,6 +247,8 @@ pub struct Site {
 }
 
 struct Inner {
+    /// Closed when the link is gone.
+    link_is_there: watch::Receiver<()>,
     link: mpsc::UnboundedSender<Request>,
     policies: Arc<SitePolicies>,
     turns: Turns,
@@ -248,48 +259,6 @@ struct Inner {
     anchor_key: AnchorKey,
     clock: Arc<dyn Clock>,
     numbers: AtomicU32,
-}
-
-/// Which log a stream sends.
-#[derive(Debug, Clone)]
-pub struct LogFile {
-    path: PathBuf,
-    job: JobName,
-    name: Option<LogName>,
-    once: bool,
-    liveness_interval: Option<Duration>,
-    poll_interval: Option<Duration>,
-}
-
-impl LogFile {
-    /// The log at this path, which need not exist yet; its directory has to.
-    pub fn new(path: impl Into<PathBuf>, job: JobName) -> Self {
-        Self { path: path.into(), job, name: None, once: false, liveness_interval: None, poll_interval: None }
-    }
-
-    /// The name that the server files it under, if not the file's own.
-    pub fn name(mut self, name: LogName) -> Self {
-        self.name = Some(name);
-        self
-    }
-
-    /// Only what is there now: a snapshot.
-    pub fn once(mut self) -> Self {
-        self.once = true;
-        self
-    }
-
-    /// How often the server hears of this log at least, if not as often as of the others of the site.
-    pub fn liveness_interval(mut self, interval: Duration) -> Self {
-        self.liveness_interval = Some(interval);
-        self
-    }
-
-    /// How often to look at this log when no event came, if not as often as at the others of the site.
-    pub fn poll_interval(mut self, interval: Duration) -> Self {
-        self.poll_interval = Some(interval);
-        self
-    }
 }
 
 impl Site {
@@ -310,6 +279,14 @@ impl Site {
             anchor_secret: None,
             clock: Arc::new(SystemClock::default()),
         }
+    }
+
+    /// Ends the connection once its streams are over, and waits for that. Clones of the site keep it.
+    pub async fn close(self) {
+        let mut link = self.inner.link_is_there.clone();
+        drop(self);
+        // Nothing is ever sent: it fails when the link is gone.
+        let _ = link.changed().await;
     }
 
     /// Reads the policies again, now, where they do not come from the program itself. What does not pass every stage changes
@@ -358,7 +335,7 @@ impl Site {
         };
         let changed = Arc::new(Notify::new());
         let wake = changed.clone();
-        let subscription = inner.watcher.subscribe(directory(&path), move || wake.notify_one());
+        let subscription = inner.watcher.subscribe_to_log(&path, move || wake.notify_one());
         let keeper = Keeper::new(inner.policies.clone(), inner.audit.clone(), &terms.name);
         let driver = Driver::new(terms, assigned.policy.clone(), source, inner.clock.clone());
         let driver = driver.under(assigned, Arc::new(keeper));
@@ -381,13 +358,8 @@ impl Site {
             turnover,
         };
         tokio::spawn(task.run(driver));
-        Ok(Stream { orders, status: seen })
+        Ok(Stream::new(orders, seen))
     }
-}
-
-/// The directory of a path; a bare file name is in the working directory.
-fn directory(path: &Path) -> &Path {
-    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 fn file_name(path: &Path) -> Result<LogName, SiteError> {
@@ -395,75 +367,4 @@ fn file_name(path: &Path) -> Result<LogName, SiteError> {
         SiteError::Setting(format!("{}: not the path of a file with a readable name", path.display()))
     })?;
     Ok(LogName::new(name)?)
-}
-
-/// One log on its way. Clones are one stream. Dropping the last leaves the stream as a process that is killed leaves it:
-/// the server keeps what it has and, after its idle timeout, says so.
-#[derive(Clone)]
-pub struct Stream {
-    orders: mpsc::UnboundedSender<Order>,
-    status: watch::Receiver<Status>,
-}
-
-impl Stream {
-    /// The job is about to end. Returns at once: lines that are written afterwards are still sent, until a look after a
-    /// poll interval finds no more.
-    pub fn request_stop(&self) {
-        // A stream that has ended needs no stop.
-        let _ = self.orders.send(Order::Stop);
-    }
-
-    /// How the stream ended; none while it runs.
-    pub fn outcome(&self) -> Option<Outcome> {
-        match &*self.status.borrow() {
-            Status::Ended(outcome) => Some(outcome.clone()),
-            Status::Running { .. } => None,
-        }
-    }
-
-    /// Bytes of the log in the server's store, as far as this side was told.
-    pub fn stored(&self) -> u64 {
-        match &*self.status.borrow() {
-            Status::Running { stored, .. } => *stored,
-            Status::Ended(outcome) => outcome.stored,
-        }
-    }
-
-    /// Waits until the stream has ended by itself: after [`request_stop`](Self::request_stop) or for a snapshot when
-    /// the server has stored the end, else when it was refused or superseded.
-    pub async fn ended(&mut self) -> Outcome {
-        loop {
-            if let Status::Ended(outcome) = &*self.status.borrow_and_update() {
-                return outcome.clone();
-            }
-            if self.status.changed().await.is_err() {
-                break;
-            }
-        }
-        // The task is gone without an outcome only when its runtime is shut down.
-        self.given_up(Ending::Aborted, "the runtime was shut down".into())
-    }
-
-    /// Stops, and waits until the server has stored the end. After `timeout` the stream is given up, and the outcome
-    /// says what it was waiting for.
-    pub async fn finish(mut self, timeout: Duration) -> Outcome {
-        self.request_stop();
-        match tokio::time::timeout(timeout, self.ended()).await {
-            Ok(outcome) => outcome,
-            Err(_) => {
-                let waiting = match &*self.status.borrow() {
-                    Status::Running { waiting_for, .. } => waiting_for.clone(),
-                    Status::Ended(outcome) => return outcome.clone(),
-                };
-                let reason = format!("after {timeout:?}, {waiting}");
-                // The server is told if it can be; this side has its outcome either way.
-                let _ = self.orders.send(Order::Abort(format!("the site stopped waiting: {reason}")));
-                self.given_up(Ending::TimedOut, reason)
-            }
-        }
-    }
-
-    fn given_up(&self, ending: Ending, reason: String) -> Outcome {
-        Outcome { ending, reason, stored: self.stored(), gaps: Vec::new() }
-    }
 }

@@ -1,201 +1,90 @@
-//! One stream on a task of its own: real time, real file events and the real link around a [`Driver`].
+//! A stream, as who has begun it holds it.
 
-use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use tokio::sync::{Notify, mpsc, watch};
-use tracing::error;
+use tokio::sync::{mpsc, watch};
 
-use super::driver::{Driver, Event};
-use super::link::{Line, Request, Signal};
 use super::outcome::{Ending, Outcome};
-use super::turnover::Turnover;
-use crate::clock::Clock;
-use crate::source::Subscription;
-use crate::turn::{SHORT_BYTES, Turn, awaited, turn};
-use crate::wire::{SiteFrame, compression, server_frame, site_frame};
+use super::task::{Order, Status};
 
-/// Frames that wait for the link before the policy is stepped again: enough to keep the link busy during a step.
-const AHEAD: usize = 8;
-
-/// How long the last words of a stream that is given up may wait for the link.
-const FAREWELL: Duration = Duration::from_secs(1);
-
-/// What the holder of a [`Stream`](super::Stream) says.
-pub enum Order {
-    Stop,
-    Abort(String),
+/// One log on its way. Clones are one stream. Dropping the last leaves the stream as a process that is killed leaves it:
+/// the server keeps what it has and, after its idle timeout, says so.
+#[derive(Clone)]
+pub struct Stream {
+    orders: mpsc::UnboundedSender<Order>,
+    status: watch::Receiver<Status>,
 }
 
-/// How the stream stands, as its holder sees it.
-#[derive(Debug, Clone)]
-pub enum Status {
-    /// It runs; what it waits for, and the bytes that are stored.
-    Running { waiting_for: String, stored: u64 },
-    /// It is over.
-    Ended(Outcome),
-}
+impl Stream {
+    pub(super) fn new(orders: mpsc::UnboundedSender<Order>, status: watch::Receiver<Status>) -> Self {
+        Self { orders, status }
+    }
 
-/// What a stream's task works with.
-pub struct Task {
-    pub number: u32,
-    pub clock: Arc<dyn Clock>,
-    pub orders: mpsc::UnboundedReceiver<Order>,
-    pub signals: mpsc::UnboundedReceiver<Signal>,
-    pub changed: Arc<Notify>,
-    /// Kept for as long as the stream wants events.
-    pub _subscription: Subscription,
-    pub link: mpsc::UnboundedSender<Request>,
-    pub status: watch::Sender<Status>,
-    pub turnover: Turnover,
-}
+    /// The job is about to end. Returns at once: lines that are written afterwards are still sent, until a look after a
+    /// poll interval finds no more.
+    pub fn request_stop(&self) {
+        // A stream that has ended needs no stop.
+        let _ = self.orders.send(Order::Stop);
+    }
 
-/// What woke the task.
-enum Woken {
-    Event(Event),
-    Line(Option<Line>),
-    GoOn,
-    /// A frame went out.
-    Sent,
-    /// Nobody holds the stream any more.
-    Abandoned,
-}
+    /// How the stream ended; none while it runs.
+    pub fn outcome(&self) -> Option<Outcome> {
+        match &*self.status.borrow() {
+            Status::Ended(outcome) => Some(outcome.clone()),
+            Status::Running { .. } => None,
+        }
+    }
 
-impl Task {
-    /// Runs the stream to its end.
-    pub async fn run(mut self, driver: Driver) {
-        let mut line: Option<Line> = None;
-        // In a box, since each turn takes it and gives it back.
-        let mut next = Some(Box::new(driver));
-        while let Some(mut driver) = next.take() {
-            if let Some(outcome) = driver.outcome().cloned() {
-                farewell(&mut driver, line.as_ref()).await;
-                self.status.send_replace(Status::Ended(outcome));
+    /// Bytes of the log in the server's store, as far as this side was told.
+    pub fn stored(&self) -> u64 {
+        match &*self.status.borrow() {
+            Status::Running { stored, .. } => *stored,
+            Status::Ended(outcome) => outcome.stored,
+        }
+    }
+
+    /// Waits until the stream has ended by itself: after [`request_stop`](Self::request_stop) or for a snapshot when
+    /// the server has stored the end, else when it was refused or superseded.
+    pub async fn ended(&mut self) -> Outcome {
+        loop {
+            if let Status::Ended(outcome) = &*self.status.borrow_and_update() {
+                return outcome.clone();
+            }
+            if self.status.changed().await.is_err() {
                 break;
             }
-            let (woken, waited) = awaited(self.next(&mut driver, line.as_ref())).await;
-            let event = match woken {
-                Woken::Sent => {
-                    next = Some(driver);
-                    continue;
-                }
-                Woken::Abandoned => break,
-                Woken::GoOn => None,
-                Woken::Event(event) => Some(event),
-                Woken::Line(now) => {
-                    line = now;
-                    Some(if line.is_some() { Event::LinkUp } else { Event::LinkDown })
-                }
-            };
-            let compress = line.as_ref().is_some_and(|line| line.compress.load(Ordering::Relaxed));
-            let length = if waited { length(&mut driver, event.as_ref()) } else { Turn::Long };
-            // What is new in the log changes nothing about how the stream stands with the server.
-            let stands = !matches!(event, None | Some(Event::Changed | Event::Timer));
-            match turn(length, move || step(driver, event, compress)).await {
-                Ok(mut driver) => {
-                    self.turnover.look(&driver);
-                    if stands {
-                        let now = Status::Running { waiting_for: driver.waiting_for(), stored: driver.stored() };
-                        // Nobody waits for this; whoever loses patience reads it.
-                        self.status.send_if_modified(|status| {
-                            *status = now;
-                            false
-                        });
-                    }
-                    next = Some(driver);
-                }
-                Err(defect) => {
-                    error!("a stream ended by a defect of the host: {defect}");
-                    let reason = "a defect of the host ended it; what the server has stays there".into();
-                    let outcome = Outcome { ending: Ending::Failed, reason, stored: 0, gaps: Vec::new() };
-                    self.status.send_replace(Status::Ended(outcome));
-                }
-            }
         }
-        // The link may be gone already.
-        let _ = self.link.send(Request::Leave(self.number));
+        // The task is gone without an outcome only when its runtime is shut down.
+        self.given_up(Ending::Aborted, "the runtime was shut down".into())
     }
 
-    /// Waits for the next thing to do. Sends frames meanwhile.
-    async fn next(&mut self, driver: &mut Driver, line: Option<&Line>) -> Woken {
-        if driver.can_go_on() && driver.frames().count() < AHEAD {
-            return Woken::GoOn;
-        }
-        let timer = driver.wake_at();
-        let sleep = timer.map(|at| Duration::from_nanos(at.saturating_sub(self.clock.now())));
-        let has_frames = driver.has_frames();
-        tokio::select! {
-            // Orders and signals first: a stop must not wait behind a file that changes all the time.
-            biased;
-            order = self.orders.recv() => match order {
-                Some(Order::Stop) => Woken::Event(Event::Stop),
-                Some(Order::Abort(reason)) => Woken::Event(Event::Abort(reason)),
-                None => Woken::Abandoned,
-            },
-            signal = self.signals.recv() => match signal {
-                Some(Signal::Up(line)) => Woken::Line(Some(line)),
-                Some(Signal::Frame(frame)) => Woken::Event(Event::Frame(frame)),
-                Some(Signal::Refused(reason)) => Woken::Event(Event::Refused(reason)),
-                Some(Signal::Down) => Woken::Line(None),
-                None => Woken::Event(Event::Refused("the site's connection ended by a defect of the host".into())),
-            },
-            policy = self.turnover.next() => Woken::Event(policy),
-            permit = reserve(line), if has_frames && line.is_some() => match (permit, driver.next_frame()) {
-                (Some(permit), Some(frame)) => {
-                    permit.send(SiteFrame { frame: Some(frame) });
-                    Woken::Sent
-                }
-                // The link says that it is down in a moment.
-                _ => Woken::Line(None),
-            },
-            () = self.changed.notified() => Woken::Event(Event::Changed),
-            () = sleep_for(sleep), if sleep.is_some() => Woken::Event(Event::Timer),
-        }
-    }
-}
-
-/// How long a turn will be. A log that is followed has its lines on their way as soon as they are written.
-fn length(driver: &mut Driver, event: Option<&Event>) -> Turn {
-    let small = matches!(event, Some(Event::Changed | Event::Timer | Event::Frame(server_frame::Frame::Ack(_))));
-    if small && driver.unacknowledged() < SHORT_BYTES { Turn::Short } else { Turn::Long }
-}
-
-/// One turn of the driver.
-fn step(mut driver: Box<Driver>, event: Option<Event>, compress: bool) -> Box<Driver> {
-    match event {
-        Some(event) => driver.handle(event),
-        None => driver.go_on(),
-    }
-    if compress {
-        for frame in driver.frames() {
-            if let site_frame::Frame::Data(data) = frame {
-                compression::compress(data);
+    /// Stops, and waits until the server has stored the end. After `timeout` the stream is given up, and the outcome
+    /// says what it was waiting for.
+    pub async fn finish(mut self, timeout: Duration) -> Outcome {
+        self.request_stop();
+        match tokio::time::timeout(timeout, self.ended()).await {
+            Ok(outcome) => outcome,
+            Err(_) => {
+                let waiting = match &*self.status.borrow() {
+                    Status::Running { waiting_for, .. } => waiting_for.clone(),
+                    Status::Ended(outcome) => return outcome.clone(),
+                };
+                let reason = format!("after {timeout:?}, {waiting}");
+                // The server is told if it can be; this side has its outcome either way.
+                let _ = self.orders.send(Order::Abort(format!("the site stopped waiting: {reason}")));
+                self.given_up(Ending::TimedOut, reason)
             }
         }
     }
-    driver
-}
 
-async fn reserve(line: Option<&Line>) -> Option<mpsc::Permit<'_, SiteFrame>> {
-    line?.frames.reserve().await.ok()
-}
-
-/// Without a time it never ends; the caller does not wait for it then.
-async fn sleep_for(time: Option<Duration>) {
-    match time {
-        Some(time) => tokio::time::sleep(time).await,
-        None => std::future::pending().await,
+    /// Gives the stream up at once: nothing more is sent, and the server is told the reason if it can be. What it has stays
+    /// there.
+    pub fn abort(&self, reason: impl Into<String>) {
+        // A stream that has ended needs no end.
+        let _ = self.orders.send(Order::Abort(reason.into()));
     }
-}
 
-/// Sends what the driver has to say at its end, as long as the link takes it.
-async fn farewell(driver: &mut Driver, line: Option<&Line>) {
-    let Some(line) = line else { return };
-    while let Some(frame) = driver.next_frame() {
-        let sent = line.frames.send(SiteFrame { frame: Some(frame) });
-        if !matches!(tokio::time::timeout(FAREWELL, sent).await, Ok(Ok(()))) {
-            return;
-        }
+    fn given_up(&self, ending: Ending, reason: String) -> Outcome {
+        Outcome { ending, reason, stored: self.stored(), gaps: Vec::new() }
     }
 }

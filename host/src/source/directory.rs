@@ -1,12 +1,13 @@
 //! The directory of a log as the source sees it, and the real one.
 
+use std::cell::{Ref, RefCell};
 use std::ffi::{OsStr, OsString};
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use cap_std::ambient_authority;
-use cap_std::fs::{Dir, MetadataExt, OpenOptions, OpenOptionsExt};
+use cap_std::fs::{Dir, Metadata, MetadataExt, OpenOptions, OpenOptionsExt};
 use std::os::unix::fs::{FileExt, MetadataExt as _};
 
 /// What a look at a file tells of it.
@@ -78,14 +79,36 @@ pub(super) fn read_full(file: &dyn SourceFile, buf: &mut [u8], offset: u64) -> i
 }
 
 /// A directory of this machine. It reaches nothing outside of the directory, also not through symbolic links.
+///
+/// One that is deleted and made again at the same path is taken up again. One that is renamed stays the log's directory.
 pub struct RealDirectory {
-    dir: Dir,
+    /// Whatever the working directory becomes.
+    path: PathBuf,
+    dir: RefCell<Dir>,
 }
 
 impl RealDirectory {
     /// Opens the directory at `path`.
     pub fn open(path: &Path) -> io::Result<Self> {
-        Ok(Self { dir: Dir::open_ambient_dir(path, ambient_authority())? })
+        let path = std::path::absolute(path)?;
+        let dir = RefCell::new(Dir::open_ambient_dir(&path, ambient_authority())?);
+        Ok(Self { path, dir })
+    }
+
+    /// The directory as it is now; the deleted one, which is empty, while there is no other. Also tells what it looks like.
+    fn now(&self) -> io::Result<(Ref<'_, Dir>, Metadata)> {
+        let found = self.dir.borrow().dir_metadata()?;
+        if found.nlink() > 0 {
+            return Ok((self.dir.borrow(), found));
+        }
+        match Dir::open_ambient_dir(&self.path, ambient_authority()) {
+            Ok(again) => *self.dir.borrow_mut() = again,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+        let dir = self.dir.borrow();
+        let found = dir.dir_metadata()?;
+        Ok((dir, found))
     }
 }
 
@@ -96,12 +119,13 @@ const SETTLED: Duration = Duration::from_secs(3);
 impl Directory for RealDirectory {
     fn scan(&self, wanted: &dyn Fn(&OsStr) -> bool) -> io::Result<Vec<Entry>> {
         let mut entries = Vec::new();
-        for entry in self.dir.entries()? {
+        let (dir, _) = self.now()?;
+        for entry in dir.entries()? {
             let name = entry?.file_name();
             if !wanted(&name) {
                 continue;
             }
-            match self.dir.metadata(&name) {
+            match dir.metadata(&name) {
                 Ok(metadata) if metadata.is_file() => {
                     let stat = Stat {
                         device: metadata.dev(),
@@ -128,7 +152,7 @@ impl Directory for RealDirectory {
         let mut options = OpenOptions::new();
         // Without this, opening a pipe that was put in the log's place waits for its writer.
         options.read(true).custom_flags(rustix::fs::OFlags::NONBLOCK.bits() as i32);
-        let file = self.dir.open_with(name, &options)?.into_std();
+        let file = self.dir.borrow().open_with(name, &options)?.into_std();
         if !file.metadata()?.is_file() {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file"));
         }
@@ -136,7 +160,7 @@ impl Directory for RealDirectory {
     }
 
     fn stamp(&self) -> io::Result<Option<u64>> {
-        let metadata = self.dir.dir_metadata()?;
+        let (_, metadata) = self.now()?;
         let changed = nanoseconds(metadata.ctime(), metadata.ctime_nsec());
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let settled = Duration::from_nanos(changed).checked_add(SETTLED).is_some_and(|at| at < now);
@@ -203,6 +227,21 @@ mod tests {
         std::os::unix::fs::symlink(outside.path().join("secret"), dir.path().join("log.1")).unwrap();
         assert_eq!(names(dir.path()), ["log", "log.2"]);
         assert!(RealDirectory::open(dir.path()).unwrap().open(OsStr::new("log.1")).is_err());
+    }
+
+    #[test]
+    fn a_directory_that_is_deleted_and_made_again_is_taken_up_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let logs = dir.path().join("logs");
+        std::fs::create_dir(&logs).unwrap();
+        let directory = RealDirectory::open(&logs).unwrap();
+        std::fs::remove_dir(&logs).unwrap();
+        assert!(directory.scan(&|_| true).unwrap().is_empty(), "deleted");
+        std::fs::create_dir(&logs).unwrap();
+        std::fs::write(logs.join("log.txt"), "a").unwrap();
+        assert_eq!(directory.stamp().unwrap(), None);
+        assert_eq!(directory.scan(&|_| true).unwrap().len(), 1);
+        assert!(directory.open(OsStr::new("log.txt")).is_ok());
     }
 
     #[test]

@@ -30,6 +30,7 @@ mod directory;
 mod error;
 mod gap;
 mod held;
+mod hole;
 mod log;
 mod look;
 mod memory;

@@ -18,7 +18,7 @@ impl LogSource {
     /// Errors: [`SourceError::DifferentSource`] where the stream had ended and no file here continues what is stored.
     pub fn resume(&mut self, stored: Option<&Progress>, ended: bool) -> Result<Next, SourceError> {
         self.refresh()?;
-        self.entered = true;
+        let first = !std::mem::replace(&mut self.entered, true);
         self.owed = None;
         for held in &mut self.chain {
             held.reference = None;
@@ -30,6 +30,9 @@ impl LogSource {
             }
             self.owe_deleted(&read)?;
             self.begin_in_copy()?;
+            if first {
+                self.owe_holes(None)?;
+            }
             return self.enter_from(0);
         };
         let mut place = self.find(at)?;
@@ -56,6 +59,9 @@ impl LogSource {
         match place {
             Some(index) => {
                 self.owe_deleted(&read)?;
+                if first {
+                    self.owe_holes(Some(index))?;
+                }
                 self.go_on_in(index, at, &stored.pending)
             }
             None => self.go_on_without(stored, at, ended),

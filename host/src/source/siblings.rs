@@ -141,6 +141,11 @@ pub(super) fn order(files: &[Dated], known: Option<Direction>) -> (Vec<usize>, b
     (sorted, !told)
 }
 
+/// The way that the numbers of rotated files run, if that can be told from the files alone.
+pub(super) fn way(files: &[Dated]) -> Option<Direction> {
+    direction(&files.iter().collect::<Vec<_>>())
+}
+
 /// The way that numbers run, where the modification times of all files that differ in them agree.
 fn direction(files: &[&Dated]) -> Option<Direction> {
     let mut numbered: Vec<(u64, u64)> = files

@@ -46,6 +46,11 @@ impl<T> FrameSender<T> {
         self.data.reserve().await.map_err(|_| Gone)
     }
 
+    /// Whether a frame would have to wait now: the link takes less than there is.
+    pub fn is_full(&self) -> bool {
+        self.data.capacity() == 0
+    }
+
     /// Overtakes what waits. Where even this lane is full, the connection does not move and the frame is dropped: it is
     /// a sign of life, and another one follows.
     pub fn urgent(&self, frame: T) -> Result<(), Gone> {

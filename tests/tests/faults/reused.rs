@@ -121,7 +121,8 @@ fn a_log_that_ended_takes_late_lines() {
     assert_eq!(server.endings().len(), 2);
 }
 
-/// A job id that is used for another run: refused for good in words, and what the first run left stays as it is.
+/// A job id that is used for another run: refused for good in words, and what the first run left stays as it is;
+/// the server says why the log does not grow.
 #[test]
 fn a_job_id_used_twice_is_refused_and_the_first_run_stays() {
     let place = Place::new();
@@ -136,4 +137,25 @@ fn a_job_id_used_twice_is_refused_and_the_first_run_stays() {
     assert!(words.contains("use a job id of its own for a new run"), "{words}");
     assert!(oracle::read(&stored(&place)) == lines(100));
     assert_eq!(server.endings().len(), 1);
+    let words = server.process.says("job-1/site-1/log.txt: the site sends nothing more");
+    assert!(words.contains("use a job id of its own for a new run"), "{words}");
+}
+
+/// A log's directory that is deleted and made again, as a job that is restarted does it: both lives of the log arrive.
+#[test]
+fn a_directory_that_is_deleted_and_made_again_is_read_on() {
+    let place = Place::new();
+    let server = Server::without_tls(&place, &[]);
+    let log = place.path("run/log.txt");
+    fs::create_dir(log.parent().unwrap()).unwrap();
+    append(&log, lines(100));
+    let site = stream(&server.target(&place, "site-1"), "job-1", &[], &log);
+    eventually_holds(&stored(&place), lines(100));
+    append(&log, line(100));
+    fs::remove_dir_all(log.parent().unwrap()).unwrap();
+    fs::create_dir(log.parent().unwrap()).unwrap();
+    append(&log, line(101));
+    eventually_holds(&stored(&place), lines(102));
+    site.stop().with_code(0);
+    server.ended(NAME, "complete");
 }

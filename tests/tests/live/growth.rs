@@ -53,7 +53,7 @@ fn a_log_that_was_never_there_is_said_to_be_missing() {
     eventually_holds(&place.stored("job-1", "site-1", "never.log"), "");
     let exit = site.stop().with_code(4);
     exit.line("never.log incomplete, 0 bytes at the server: the log was never there");
-    server.ended("job-1/site-1/never.log", "complete, 0 bytes");
+    server.ended("job-1/site-1/never.log", "incomplete, 0 bytes: the log was never there");
 }
 
 /// Several files are several streams over one connection, each with an ending of its own.

@@ -43,7 +43,8 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// Makes a project of this kind, runs its tests, builds it, and returns its component. `passes` is how many tests it has.
+/// Makes a project of this kind, runs its tests, builds it, tests it in the simulation as its README says, and returns its
+/// component. `passes` is how many tests it has.
 fn made(kind: &str, passes: usize) -> PathBuf {
     let desk = desk();
     let project = desk.join("hide-names");
@@ -63,6 +64,13 @@ fn made(kind: &str, passes: usize) -> PathBuf {
     let (out, err) = well(policy(&desk, &["build", "hide-names"]));
     assert!(err.contains("building with "), "{err}");
     assert!(out.contains("fits      yes: this fedtail runs it as a "), "{out}");
+
+    let manual = fs::read_to_string(project.join("README.md")).unwrap();
+    let test = manual.lines().find_map(|line| line.strip_prefix("fedtail policy test hide_names.wasm ")).unwrap();
+    let arguments = test.split('#').next().unwrap().split_whitespace();
+    let arguments: Vec<_> = ["test", "hide_names.wasm", "--seeds", "20"].into_iter().chain(arguments).collect();
+    let (out, _) = well(policy(&project, &arguments));
+    assert!(out.contains("passed    all of them"), "{out}");
     project.join("hide_names.wasm")
 }
 

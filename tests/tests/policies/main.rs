@@ -11,4 +11,5 @@ mod python;
 mod raw;
 mod stage;
 mod system;
+mod tested;
 mod versions;

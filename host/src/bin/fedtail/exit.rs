@@ -14,7 +14,7 @@ Exit codes:
   4  ended incomplete: bytes were lost at the source, or the log was never there
   5  given up before the end: a second signal, or the finish timeout
   6  superseded: another host streams the same log now
-  7  the policy failed again and again
+  7  the policy failed again and again, or in `policy test`
 `fedtail run` exits with the command's code, or 128 and the number of the signal that ended it; 126 and 127 if it could \
 not be started. `fedtail tail` and `ls` exit with 3 if the server refuses to be read.";
 

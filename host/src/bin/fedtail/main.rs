@@ -3,13 +3,17 @@
 //! Each command has a file of its own; here they are listed and dispatched. What it prints on standard output, its flags
 //! and its exit codes are a contract that others script against.
 
+mod agent;
 mod audit;
 mod config;
+mod connection;
 mod control;
 mod credentials;
 mod demo;
 mod escape;
 mod exit;
+mod flare;
+mod inject;
 mod lines;
 mod logging;
 mod ls;
@@ -48,10 +52,12 @@ enum Command {
     Stream(stream::Options),
     /// Run a job's command, and stream its logs while it runs and until they are stored.
     Run(run::Options),
-    // What these two say of themselves stands at their options.
+    // What these say of themselves stands at their options.
+    Agent(agent::Options),
+    Inject(inject::Options),
     Ls(ls::Options),
     Tail(tail::Options),
-    /// Write policies, look into them, sign them, and have them read again.
+    /// Write policies, look into them, test them, sign them, and have them read again.
     Policy(policy::Options),
     /// Check what a site wrote about what has left it.
     Audit(audit::Options),
@@ -69,8 +75,10 @@ fn main() -> ExitCode {
                 Command::Server(options) => server::run(options).await,
                 Command::Stream(options) => stream::run(options).await,
                 Command::Run(options) => run::run(options).await,
+                Command::Agent(options) => agent::run(options).await,
                 Command::Ls(options) => ls::run(options).await,
                 Command::Tail(options) => tail::run(options).await,
+                Command::Inject(options) => inject::run(&options),
                 Command::Policy(options) => policy::run(options).await,
                 Command::Audit(options) => audit::run(&options),
                 Command::Demo(options) => demo::run(options).await,
@@ -91,8 +99,7 @@ fn main() -> ExitCode {
 
 fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
     raise_open_files();
-    let built = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    built.map_err(|e| Failure::start(format!("the runtime cannot be started: {e}")))
+    fedtail::runtime().build().map_err(|e| Failure::start(format!("the runtime cannot be started: {e}")))
 }
 
 /// Each log keeps files open at both sides; the soft limit of many systems is 1,024, and the hard one far above.

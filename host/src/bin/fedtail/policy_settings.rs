@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use fedtail::policy::Promise;
 use fedtail::policy::set::Origin;
+use fedtail::simulation::Rehearsal;
 use serde::Deserialize;
 
 use crate::exit::Failure;
@@ -69,8 +71,29 @@ pub fn joined(flags: Vec<Setting>, table: Table, has_policy: bool) -> Result<Vec
     }
 }
 
+/// What is at --policy, and what it is tried with before streams use it; none for the built-in policy. `kind` is what it
+/// is held to.
+pub fn chosen(
+    policy: Option<PathBuf>,
+    settings: Vec<(String, String)>,
+    kind: Option<Promise>,
+) -> Result<Option<(Origin, Rehearsal)>, Failure> {
+    let Some(policy) = policy else {
+        return match kind {
+            None => Ok(None),
+            Some(_) => Err(Failure::usage("--policy-kind is for a policy of your own: give --policy too")),
+        };
+    };
+    match (origin(policy, settings)?, kind) {
+        (Origin::Directory(_), Some(kind)) => Err(Failure::usage(format!(
+            "--policy-kind {kind} is for one policy, and --policy is a directory: put `kind` into its policies.toml"
+        ))),
+        (origin, kind) => Ok(Some((origin, Rehearsal::default().promise(kind)))),
+    }
+}
+
 /// What is at --policy, with these settings.
-pub fn origin(path: PathBuf, settings: Vec<(String, String)>) -> Result<Origin, Failure> {
+fn origin(path: PathBuf, settings: Vec<(String, String)>) -> Result<Origin, Failure> {
     match (Origin::at(path), settings.first()) {
         (Origin::File(file, _), _) => Ok(Origin::File(file, settings)),
         (origin, None) => Ok(origin),
@@ -92,6 +115,16 @@ mod tests {
         assert!(words.contains("\"a\"") && words.contains("policies.toml"), "{words}");
         let file = directory.path().join("p.wasm");
         assert_eq!(origin(file.clone(), settings.clone()).unwrap(), Origin::File(file, settings));
+    }
+
+    #[test]
+    fn what_a_policy_is_held_to_needs_one_policy() {
+        let words = |policy: Option<PathBuf>| chosen(policy, Vec::new(), Some(Promise::Other)).err().unwrap().words;
+        assert!(words(None).contains("give --policy too"));
+        let directory = tempfile::tempdir().unwrap();
+        assert!(words(Some(directory.path().into())).contains("put `kind` into its policies.toml"));
+        assert!(chosen(Some("p.wasm".into()), Vec::new(), Some(Promise::Other)).unwrap().is_some());
+        assert!(chosen(None, Vec::new(), None).unwrap().is_none());
     }
 
     fn flags(flags: &[&str]) -> Vec<Setting> {

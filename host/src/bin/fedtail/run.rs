@@ -12,6 +12,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
 use crate::exit::{Exit, Failure};
+use crate::flare::{self, Permission};
 use crate::{out, stream};
 
 /// How long the last lines may take to reach the server, unless it is set: a job's slot is not held for ever because
@@ -25,6 +26,10 @@ pub struct Options {
     /// The logs that the command writes. Each need not exist yet, but its directory has to.
     #[arg(long = "log", required = true, value_name = "FILE", num_args = 1..)]
     logs: Vec<PathBuf>,
+    /// The site's workspace, where the command is a FLARE job: if its local/resources.json has "allow_log_streaming": false,
+    /// the command is run and nothing is streamed.
+    #[arg(long, value_name = "DIR")]
+    workspace: Option<PathBuf>,
     /// The command and its arguments, after `--`.
     #[arg(required = true, last = true, value_name = "CMD")]
     command: Vec<String>,
@@ -42,9 +47,18 @@ const HANDED_ON: [(SignalKind, Signal); 6] = [
 
 pub async fn run(options: Options) -> Result<Exit, Failure> {
     let mut signals = listen()?;
-    let started = options.common.start(&options.logs, false)?;
-    // To standard error: standard output is the command's.
-    out::note(&started.first_line);
+    // What is said goes to standard error: standard output is the command's.
+    let started = match options.workspace.as_deref().map_or(Permission::Given, flare::permission) {
+        Permission::Given => {
+            let started = options.common.start(&options.logs, false)?;
+            out::note(&started.connection.first_line);
+            Some(started)
+        }
+        Permission::Awaited(reason) | Permission::Denied(reason) => {
+            out::note(format_args!("nothing is streamed: {reason}"));
+            None
+        }
+    };
     let (program, arguments) = options.command.split_first().expect("clap requires a command");
     let child = Command::new(program).args(arguments).spawn().map_err(|e| Failure {
         // The shell's codes for a command that is not there, or can't be run.
@@ -52,9 +66,10 @@ pub async fn run(options: Options) -> Result<Exit, Failure> {
         words: format!("the command {program:?} cannot be started: {e}"),
     })?;
     let status = wait(child, &mut signals).await?;
-    let timeout = started.finish_timeout.unwrap_or(FINISH);
+    let Some(started) = started else { return Ok(Exit::Command(code(status))) };
+    let timeout = started.connection.finish_timeout.unwrap_or(FINISH);
     let outcomes = stream::finish(started.streams, Some(timeout)).await;
-    stream::flush(started.audit.as_deref());
+    started.connection.flush();
     for (name, outcome) in &outcomes {
         out::note(format_args!("{name} {outcome}"));
     }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use fedtail::identity::Access;
-use fedtail::policy::Engine;
+use fedtail::policy::{Engine, Promise};
 use fedtail::server::{IDLE_TIMEOUT, LATE_GRACE, Server};
 use fedtail::store::Durability;
 use fedtail::transport::grpc::{self, ServeOptions};
@@ -55,6 +55,10 @@ pub struct Options {
     #[arg(skip)]
     #[serde(default)]
     policy_settings: Table,
+    /// What the policy is held to when it is tried in the simulation before it is taken, as in `fedtail policy test`:
+    /// forwards, filters, limits or other [default: what it seems to be].
+    #[arg(long, value_name = "KIND")]
+    policy_kind: Option<Promise>,
     /// After how much silence a stream is closed [default: 30s].
     #[arg(long, value_name = "TIME")]
     idle_timeout: Option<Time>,
@@ -90,6 +94,7 @@ impl Options {
             policy: self.policy.or(file.policy),
             policy_setting: self.policy_setting,
             policy_settings: file.policy_settings,
+            policy_kind: self.policy_kind.or(file.policy_kind),
             idle_timeout: self.idle_timeout.or(file.idle_timeout),
             late_grace: self.late_grace.or(file.late_grace),
             durability: self.durability.or(file.durability),
@@ -123,8 +128,8 @@ pub async fn run(options: Options) -> Result<Exit, Failure> {
         })
         .on_ended(|ended| out::line(format_args!("ended {ended}")));
     let settings = policy_settings::joined(options.policy_setting, options.policy_settings, options.policy.is_some())?;
-    if let Some(policy) = options.policy {
-        builder = builder.policies(policy_settings::origin(policy, settings)?);
+    if let Some((origin, rehearsal)) = policy_settings::chosen(options.policy, settings, options.policy_kind)? {
+        builder = builder.policies(origin).battery(rehearsal);
     }
     let mut signals = signals::Ending::new()?;
     signals::survive_file_size_limit()?;

@@ -165,6 +165,17 @@ impl<P: Linked> PolicySet<P> {
         Ok(Arc::new(Self { origin, admission, current, good, read, watched, told }))
     }
 
+    /// One that is ready, for all logs. Reading it again finds the built-in one.
+    pub(crate) fn alone(assigned: Assigned<P>, admission: Admission, told: Told) -> Arc<Self> {
+        let rule = Rule::for_all(None);
+        let assigned = Assigned { lineage: rule.lineage.clone(), ..assigned };
+        let rules = vec![(rule, assigned)];
+        let assignment = Assignment { rules, trust: Trust::default(), fallback: None, file: "the only policy".into() };
+        let (current, read) = (watch::Sender::new(Arc::new(assignment)), Mutex::default());
+        let (good, watched) = (Mutex::default(), OnceLock::new());
+        Arc::new(Self { origin: Origin::BuiltIn, admission, current, good, read, watched, told })
+    }
+
     /// What is in use now, and a way to learn when that changes.
     pub fn current(&self) -> watch::Receiver<Arc<Assignment<P>>> {
         self.current.subscribe()
@@ -275,7 +286,8 @@ fn assignment<P: Linked>(
     let (file, rules) = match origin {
         Origin::BuiltIn => ("the program".into(), Ok(for_all(None))),
         Origin::File(file, custom) => {
-            let applicant = Applicant { file: file.clone(), pins: Vec::new(), custom: custom.clone().into() };
+            let applicant =
+                Applicant { file: file.clone(), pins: Vec::new(), custom: custom.clone().into(), promise: None };
             (file.clone(), Ok(for_all(Some(applicant))))
         }
         Origin::Directory(directory) => (directory.join(FILE), Rules::read(directory, P::KIND)),

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use crate::policy::admission::{Applicant, Custom};
 use crate::policy::component::{Digest, Kind};
 use crate::policy::error::PolicyError;
+use crate::policy::promise::Promise;
 use crate::policy::trust::Trust;
 
 /// The file's name in its directory.
@@ -100,6 +101,7 @@ struct Entry {
     logs: Option<OneOrMore>,
     sites: Option<OneOrMore>,
     digest: Option<OneOrMore>,
+    kind: Option<Promise>,
     #[serde(default)]
     settings: BTreeMap<String, Setting>,
 }
@@ -194,7 +196,9 @@ impl Entry {
         });
         let pins: Vec<_> = pins.collect::<Result<_, _>>()?;
         let applicant = match (self.file, self.built_in) {
-            (Some(name), false) => Some(Applicant { file: component(directory, &name)?, pins, custom }),
+            (Some(name), false) => {
+                Some(Applicant { file: component(directory, &name)?, pins, custom, promise: self.kind })
+            }
             (None, true) if pins.is_empty() && custom.is_empty() => None,
             (None, true) => return Err("the built-in policy has no settings and no other digest than its own".into()),
             _ => return Err("give either `file`, a component in this directory, or `built-in = true`".into()),

@@ -63,6 +63,8 @@ impl Driver {
     pub(super) fn stepped(&mut self, next: Result<Next, Fault>) {
         if let Some(reason) = self.core().different_source() {
             let reason = reason.to_owned();
+            // The server's operator wonders about a log that does not grow.
+            self.core().end(Some(reason.clone()));
             return self.finish(Ending::Refused, reason, Vec::new());
         }
         match next {
@@ -79,6 +81,7 @@ impl Driver {
     /// The policy failed: its instance is dropped, and after a pause a fresh one goes on from the server's position.
     pub(super) fn strike(&mut self, fault: &Fault) {
         self.strikes += 1;
+        self.guardian.struck(fault);
         self.seat = match std::mem::replace(&mut self.seat, Seat::Between) {
             Seat::Taken(instance) => Seat::Free(Box::new(instance.into_host())),
             seat => seat,

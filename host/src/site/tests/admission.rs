@@ -1,7 +1,7 @@
 use super::*;
-use crate::policy::Kind;
 use crate::policy::testing::RECEIVER;
 use crate::policy::trust::{SecretKey, signature_file};
+use crate::policy::{Applicant, Component, Kind};
 
 /// Reads the policies again, and expects this to be said of them.
 async fn refused(world: &mut World, words: &[&str]) {
@@ -61,21 +61,24 @@ async fn each_stage_has_an_error_of_its_own_and_changes_nothing() {
 struct Never;
 
 impl Battery for Never {
-    fn run(&self, kind: Kind, component: &[u8], custom: &[(String, String)]) -> Result<(), String> {
-        assert_eq!((kind, Digest::of(component)), (Kind::Streamer, digest(b'a')));
-        Err(format!("it lost a line after a rotation, with {} settings", custom.len()))
+    fn run(&self, _: &Engine, component: &Component, kind: Kind, applicant: &Applicant) -> Result<(), String> {
+        assert_eq!((kind, component.digest()), (Kind::Streamer, digest(b'a')));
+        Err(format!("it lost a line after a rotation, with {} settings", applicant.custom.len()))
     }
 }
 
 #[test]
-fn what_fails_its_trial_is_not_let_in() {
+fn what_fails_in_the_simulation_is_not_let_in() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("a.wasm");
     replace(&file, variant(numbering(), b'a'));
     let admission = Admission::new(Engine::new(None).unwrap(), Some(Arc::new(Never)));
     let loaded = SitePolicies::load(Origin::File(file, vec![("tag".into(), "a".into())]), admission, Arc::new(|_| {}));
     let error = loaded.err().unwrap().to_string();
-    assert!(error.contains("a.wasm failed its trial: it lost a line after a rotation, with 1 settings"), "{error}");
+    assert!(
+        error.contains("a.wasm failed in the simulation: it lost a line after a rotation, with 1 settings"),
+        "{error}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

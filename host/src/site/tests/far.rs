@@ -39,7 +39,7 @@ impl Transport for Far {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_goes_far_is_compressed_and_stored_as_it_was() {
+async fn what_waits_for_a_far_link_is_compressed_and_stored_as_it_was() {
     let directory = tempfile::tempdir().unwrap();
     let (store, log) = (directory.path().join("store"), directory.path().join("log.txt"));
     let server = Server::builder(&store).start().unwrap();
@@ -53,7 +53,7 @@ async fn what_goes_far_is_compressed_and_stored_as_it_was() {
     // By then the first beat was answered, which came before it.
     tokio::time::timeout(PATIENCE, commits.changed()).await.unwrap().unwrap();
 
-    let lines = "2026-11-24 03:31:44,123 - ClientExecutor - INFO - a line like many others\n".repeat(10_000);
+    let lines = "2026-11-24 03:31:44,123 - ClientExecutor - INFO - a line like many others\n".repeat(100_000);
     std::fs::OpenOptions::new().append(true).open(&log).unwrap().write_all(lines.as_bytes()).unwrap();
     let outcome = stream.finish(PATIENCE).await;
     assert_eq!(outcome.ending, Ending::Complete, "{outcome}");

@@ -1,9 +1,9 @@
 //! A site and a server in one process, with real components and files.
 
 mod admission;
+mod connection;
 mod failing;
 mod far;
-mod liveness;
 mod swap;
 
 use std::io::Write;
@@ -13,6 +13,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 use super::*;
+use crate::names::JobName;
 use crate::policy::Digest;
 use crate::policy::testing::{numbering, replace, variant};
 use crate::server::Server;

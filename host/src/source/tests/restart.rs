@@ -55,6 +55,47 @@ fn what_the_server_has_last_tells_which_way_numbers_run() {
 }
 
 #[test]
+fn a_number_that_is_missing_behind_what_the_server_has_is_told_as_unproven() {
+    let dir = Memos::default();
+    dir.make("log.txt", "one\n");
+    let stored = stored(&dir);
+    for (present, text) in ["two\n", "three\n", "four\n"].into_iter().enumerate() {
+        shift(&dir, present as u32);
+        dir.make("log.txt", text);
+    }
+    dir.delete("log.txt.2");
+    let mut reader = Reader::of(dir);
+    reader.resume(Some(&stored)).drain().has_read("three\nfour\n");
+    reader.lost(GapReason::Unproven, None, "file number 2 of");
+}
+
+#[test]
+fn a_rotation_that_is_under_way_is_no_hole() {
+    let dir = Memos::default();
+    dir.make("log.txt", "one\n");
+    let stored = stored(&dir);
+    for (present, text) in ["two\n", "three\n", "four\n"].into_iter().enumerate() {
+        shift(&dir, present as u32);
+        dir.make("log.txt", text);
+    }
+    // As it looks between two renames, for the two looks of a start that have to agree.
+    dir.rename("log.txt.3", "log.txt.4");
+    dir.rename("log.txt.2", "log.txt.3");
+    let go_on = |dir: &Memos| {
+        dir.rename("log.txt.1", "log.txt.2");
+        dir.rename("log.txt", "log.txt.1");
+        dir.make("log.txt", "five\n");
+    };
+    for _ in 0..2 {
+        dir.before_scan(|_| {});
+    }
+    dir.before_scan(go_on);
+    let mut reader = Reader::of(dir);
+    reader.resume(Some(&stored)).drain().has_read("two\nthree\nfour\nfive\n");
+    reader.lost_nothing();
+}
+
+#[test]
 fn a_restart_after_a_copy_and_a_cut_finds_the_rest_in_the_copy() {
     let dir = Memos::default();
     dir.make("log.txt", "one\n");

@@ -30,11 +30,12 @@ fn bytes_that_are_no_text_pass_unchanged() {
 #[test]
 fn a_first_start_begins_with_the_oldest_rotated_file() {
     let dir = Memos::default();
-    for (name, text) in [("log.txt.10", "a\n"), ("log.txt.9", "b\n"), ("log.txt.1", "c\n"), ("log.txt", "d\n")] {
-        dir.make(name, text);
+    for number in (1..=10).rev() {
+        dir.make(&format!("log.txt.{number}"), &format!("{number}\n"));
     }
+    dir.make("log.txt", "0\n");
     let mut reader = Reader::of(dir);
-    reader.drain().has_read("a\nb\nc\nd\n");
+    reader.drain().has_read("10\n9\n8\n7\n6\n5\n4\n3\n2\n1\n0\n");
     reader.lost_nothing();
 }
 

@@ -1,4 +1,4 @@
-//! A receiver policy that does to a log what the log's name says. Any other log is stored.
+//! A receiver policy that does to a log what its setting `does` says, or without it the log's name. Any other log is stored.
 
 #![cfg(all(target_arch = "wasm32", not(test)))]
 
@@ -19,8 +19,10 @@ thread_local! {
 
 impl Guest for Hostile {
     fn accept(caller: Caller) -> Result<Terms, Refusal> {
-        DOES.set(caller.log.clone());
-        match caller.log.as_str() {
+        let does = caller.custom.iter().find(|(key, _)| key == "does").map_or(&caller.log, |(_, value)| value);
+        DOES.set(does.clone());
+        match does.as_str() {
+            "refuse who comes back" if caller.stored > 0 => return Err(Refusal::Never("it was here before".into())),
             "trap in accept" => panic!("in accept"),
             "loop in accept" => endless(),
             "append in accept" => log_sink::append(&Chunk::new(b"early")),
@@ -44,6 +46,19 @@ impl Guest for Hostile {
                 Err("it changed its mind".into())
             }
             "swallow" => Ok(Next::Wait),
+            "store twice" => {
+                log_sink::append(&chunk);
+                log_sink::append(&chunk);
+                Ok(Next::Wait)
+            }
+            "close early" => {
+                log_sink::append(&chunk);
+                Ok(Next::Close(Ending::Complete))
+            }
+            "take nothing" => {
+                log_sink::drop_data("it is of no use");
+                Ok(Next::Wait)
+            }
             "append without end" => loop {
                 log_sink::append(&chunk);
             },

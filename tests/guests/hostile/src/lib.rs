@@ -2,6 +2,7 @@
 
 #![cfg(all(target_arch = "wasm32", not(test)))]
 
+mod careless;
 mod files;
 mod greed;
 
@@ -10,10 +11,12 @@ use fedtail_policy_sdk::component::streamer::Site;
 use fedtail_policy_sdk::streamer::{Next, Settings, Wake};
 use fedtail_policy_sdk::{Custom, Everything, Policy};
 
+use careless::Careless;
+
 /// The policy.
 struct Hostile {
     does: String,
-    honest: Everything<Site>,
+    honest: Everything<Careless<Site>>,
     /// Files of an earlier opening.
     old: Vec<log_source::LogFile>,
     /// What keeps memory.
@@ -30,7 +33,7 @@ impl Policy<Site> for Hostile {
             "an error in start" => return Err("these settings \u{1b}[31mwill\nnever do".into()),
             _ => {}
         }
-        let honest = Everything::start(host, Settings { custom: Vec::new(), ..settings })?;
+        let honest = Everything::start(Careless::new(host, &does), Settings { custom: Vec::new(), ..settings })?;
         Ok(Self { does, honest, old: Vec::new(), hoard: Vec::new() })
     }
 

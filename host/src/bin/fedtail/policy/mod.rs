@@ -8,6 +8,7 @@ mod python;
 mod reload;
 mod sign;
 mod template;
+mod test;
 mod verify;
 
 use std::path::{Path, PathBuf};
@@ -30,6 +31,8 @@ enum Command {
     Build(build::Options),
     /// Say what a component is, what it can reach, and whether it is a policy that this program runs.
     Inspect(inspect::Options),
+    /// Run a policy through simulated faults, and check that it does what one of its kind promises.
+    Test(test::Options),
     /// Make a key that signs policies.
     Keygen(keygen::Options),
     /// Sign a policy: writes F.wasm.sig beside it.
@@ -45,6 +48,7 @@ pub async fn run(options: Options) -> Result<Exit, Failure> {
         Command::New(options) => new::run(&options),
         Command::Build(options) => build::run(&options),
         Command::Inspect(options) => inspect::run(&options),
+        Command::Test(options) => test::run(&options),
         Command::Keygen(options) => keygen::run(&options),
         Command::Sign(options) => sign::run(&options),
         Command::Verify(options) => verify::run(&options),

@@ -85,7 +85,12 @@ impl Template {
             let path = folder.join(path);
             fs::create_dir_all(path.parent().unwrap_or(folder))?;
             let is_sdk = path.starts_with(folder.join("sdk"));
-            let own = || text.replace("FILE.wasm", &file(name)).replace("RUN", &self.run(name)).replace(NAME, name);
+            let own = || {
+                text.replace("FILE.wasm", &file(name))
+                    .replace("SETTING", self.setting())
+                    .replace("RUN", &self.run(name))
+                    .replace(NAME, name)
+            };
             fs::write(path, if is_sdk { (*text).to_owned() } else { own() })?;
         }
         Ok(())
@@ -104,17 +109,26 @@ impl Template {
         }
         steps.push(format!("fedtail policy build            # makes {file}"));
         steps.push(format!("fedtail policy inspect {file}"));
+        steps.push(format!("fedtail policy test {file} --policy-setting {}", self.setting()));
         steps
     }
 
     /// How its component is given to a program.
     fn run(&self, name: &str) -> String {
-        let (command, who, setting) = match self.kind {
-            Kind::Redact => ("stream", "a site", "words=smith"),
-            Kind::Streamer => ("stream", "a site", "delay-seconds=60"),
-            Kind::Receiver => ("server", "the server", "endings=.txt"),
+        let (command, who) = match self.kind {
+            Kind::Redact | Kind::Streamer => ("stream", "a site"),
+            Kind::Receiver => ("server", "the server"),
         };
-        format!("{who}: `fedtail {command} --policy {} --policy-setting {setting} …`", file(name))
+        format!("{who}: `fedtail {command} --policy {} --policy-setting {} …`", file(name), self.setting())
+    }
+
+    /// A setting that it takes.
+    fn setting(&self) -> &'static str {
+        match self.kind {
+            Kind::Redact => "words=smith",
+            Kind::Streamer => "delay-seconds=60",
+            Kind::Receiver => "endings=.txt",
+        }
     }
 }
 
