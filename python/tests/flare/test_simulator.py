@@ -14,8 +14,8 @@ STORED = re.compile(r"JobLogStreamer - INFO - .* - log\.txt: complete, (\d+) byt
 
 
 def test_the_logs_at_the_server_are_those_of_the_sites(tmp_path):
-    """Two sites, three rounds. Each log at the server is the site's, byte for byte, up to the widget's own line that all
-    before it is stored; what follows that line is what FLARE writes after the last event that a widget gets."""
+    """Two sites, three rounds. Each log at the server is the site's, byte for byte, up to the widget's own line that
+    all before it is stored; what follows that line is what FLARE writes after the last event that a widget gets."""
     done = subprocess.run(
         [sys.executable, str(EXAMPLES / "hello-log-streaming" / "job.py"), "--workspace", str(tmp_path)],
         env={**os.environ, "HOME": str(tmp_path)},
