@@ -55,10 +55,10 @@ class Measure(Executor):
 
     def throughput(self):
         """Megabytes a second, from the moment when a large log is there until the server has its last byte."""
-        line = b"2026-11-24 15:04:05,123 - train - INFO - [site=site-1] - epoch 3 step %06d loss 0.%06d lr 1.0e-4 grad %08d\n"
+        line = b"2026-11-24 15:04:05,123 - train - INFO - [site=site-1] - step %06d loss 0.%06d lr 1.0e-4 grad %08d\n"
         hidden = self.logs / "hidden"
         with open(hidden, "wb") as log:
-            for number in range(self.megabytes * 1_000_000 // 104):
+            for number in range(self.megabytes * 1_000_000 // len(line % (0, 0, 0))):
                 log.write(line % (number % 1_000_000, number * 7919 % 1_000_000, number * 104729 % 100_000_000))
             size = log.tell()
         os.rename(hidden, self.logs / "throughput.txt")
@@ -83,7 +83,7 @@ class Measure(Executor):
         return {"delay_median_ms": statistics.median(delays), "delay_99_ms": delays[int(len(delays) * 0.99)]}
 
     def rotation(self):
-        """Lines through Python's RotatingFileHandler, at 20,000 a second. What arrives is counted when the job is over."""
+        """Lines through Python's RotatingFileHandler, 20,000 a second; what arrives is counted when the job is over."""
         # So many copies that none is deleted before the end: what is lost was there to be read.
         handler = RotatingFileHandler(self.logs / "rotation.txt", maxBytes=200_000, backupCount=1000)
         log = logging.Logger("rotation")

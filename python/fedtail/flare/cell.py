@@ -1,8 +1,8 @@
 """fedtail's connections over FLARE's cell network: no port to open, FLARE's own authentication, its own route.
 
 A cell is one process's place in FLARE's network. All connections of a cell share one :class:`Exchange`, since FLARE
-knows one callback for each topic. A connection begins with a request that the other side answers; from then on both sides
-send messages that need no answer, so that a far link is kept full.
+knows one callback for each topic. A connection begins with a request that the other side answers; from then on both
+sides send messages that need no answer, so that a far link is kept full.
 """
 
 from __future__ import annotations

@@ -185,7 +185,7 @@ class JobLogReceiver(Widget):
         if open_logs:
             self.log_warning(
                 fl_ctx,
-                f"the job ends after {self._finish_timeout:g} s while these logs still come in: {', '.join(open_logs)}; "
+                f"the job ends after {self._finish_timeout:g} s while logs still come in: {', '.join(open_logs)}; "
                 f"what has come stays in {self._store}",
             )
 

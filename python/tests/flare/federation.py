@@ -64,7 +64,7 @@ def write_job(directory, name, sites, executor=None, client=(), server=(), wait_
 
 
 class Federation:
-    """A server and its sites, provisioned with the project of `examples/flare`, each a process that the test started."""
+    """A server and its sites, provisioned as `examples/flare` says, each a process that the test started."""
 
     def __init__(self, directory, sites=2, logs=("log.txt", "error_log.txt"), streamer=None, receiver=None, forbid=()):
         self.directory = Path(directory)

@@ -31,7 +31,7 @@ CLIENTS = [Client("site-1"), Client("site-2"), Client("relay"), Client("site-3",
 
 
 def message(origin, neighbour=None, client_name=None):
-    """A message as it comes in: FLARE sets the neighbour, and checks the client's name, in secure mode, with the token."""
+    """A message as it comes in: FLARE sets the neighbour, and in secure mode checks the client's name by the token."""
     headers = {MessageHeaderKey.ORIGIN: origin}
     if client_name:
         headers[CellMessageAuthHeaderKey.CLIENT_NAME] = client_name

@@ -45,7 +45,7 @@ def test_adding_again_changes_nothing():
 
 @pytest.mark.parametrize("text", [WRITTEN_BY_HAND, '{"components": [{"id": "a", "path": "x.Y"}]}', '{\n\t"a": [1]\n}'])
 def test_several_logs_have_a_component_each_and_removing_them_restores_the_file(text):
-    """Each log has its own streamer and id. What was not declared by us is not ours to remove, so the rest is as before."""
+    """Each log has its own streamer and id. What is no streamer stays, so the rest is as before."""
     config = JobConfig(text)
     for log in ("log.txt", "error_log.txt", "metrics.csv"):
         assert config.add({"log_file_name": log})

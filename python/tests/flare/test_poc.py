@@ -41,8 +41,8 @@ def filed(federation, job_id, site, log="log.txt"):
 
 
 def test_large_logs_of_two_sites_arrive_and_are_filed_to_the_last_line(federation, tmp_path):
-    """50 MB each, over FLARE's network with mutual TLS, while FLARE rotates the log every 20 MB: what the job manager has
-    is what the sites' processes wrote, to the line with which they end."""
+    """50 MB each, over FLARE's network with mutual TLS, while FLARE rotates the log every 20 MB: what the job manager
+    has is what the sites' processes wrote, to the line with which they end."""
     job_id, status = run(federation, write_job(tmp_path, "large", 2, {"megabytes": LARGE}))
     assert status == "FINISHED:COMPLETED"
     for site in federation.sites:
@@ -75,7 +75,7 @@ def test_download_job_components_finds_what_was_filed(federation, tmp_path):
 
 
 def test_a_job_that_fails_before_its_first_line_of_work_still_reports(federation, tmp_path):
-    """A class that does not exist: the job's process never reaches START_RUN, and its error log at the server says why."""
+    """A class that does not exist: the job's process never reaches START_RUN; its error log at the server says why."""
     job = write_job(tmp_path, "broken", 2)
     path = job / "app" / "config" / "config_fed_client.json"
     path.write_text(path.read_text().replace("talkative.Talk", "talkative.Missing"))

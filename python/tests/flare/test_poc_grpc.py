@@ -49,7 +49,7 @@ def test_the_log_arrives_over_grpc(federation, job_id):
 
 
 def test_nothing_leaves_a_site_that_says_no(federation, job_id):
-    """No streamer is declared, the job's own is removed and nothing else of it, and the server has no byte of the site."""
+    """No streamer is declared, the job's own is removed and nothing else, and the server has no byte of the site."""
     path = federation.kits / "site-2" / job_id / "app_site-2" / "config" / "config_fed_client.json"
     assert [component["id"] for component in json.loads(path.read_text())["components"]] == ["x"]
     assert f"removed 1 log streamer(s) from job {job_id}: 'allow_log_streaming' is false" in federation.output("site-2")
