@@ -159,10 +159,11 @@ def read(path: str) -> JobConfig:
 
 
 def _is_streamer(component: Any, log_file_name: str | None = None) -> bool:
-    if not isinstance(component, dict):
+    # FLARE does not make a component that is disabled.
+    if not isinstance(component, dict) or component.get("disabled") is True:
         return False
-    # FLARE takes a class by its `path`, or one of its own by `name` alone.
-    path = component.get("path") or component.get("name") or ""
+    # The first of these that is there counts, also if it is empty: so FLARE finds a component's class.
+    path = next((component[key] for key in ("path", "class_path", "name") if key in component), None)
     if not isinstance(path, str) or path.rpartition(".")[2] != _CLASS:
         return False
     args = component.get("args") or {}

@@ -67,6 +67,7 @@ def test_several_logs_have_a_component_each_and_removing_them_restores_the_file(
         {"path": FLARES_OWN, "args": {"log_file_name": "log.txt"}},
         {"path": STREAMER, "args": {}},
         {"path": "fedtail.flare.job_log_streamer.JobLogStreamer"},
+        {"class_path": STREAMER},
     ],
 )
 def test_a_declared_streamer_of_the_same_log_is_enough(declared):
@@ -76,6 +77,17 @@ def test_a_declared_streamer_of_the_same_log_is_enough(declared):
     assert config.add({"log_file_name": "error_log.txt"})
     assert config.remove_streamers() == 2
     assert json.loads(config.text) == {"components": []}
+
+
+@pytest.mark.parametrize(
+    "other",
+    [{"path": STREAMER, "disabled": True}, {"path": "", "name": "JobLogStreamer"}, {"path": "some.JobLogStreamerOf"}],
+)
+def test_what_flare_would_not_make_a_streamer_of_is_none(other):
+    """A disabled component, and one whose first way to name a class names another one: FLARE goes by the first that is there."""
+    config = JobConfig(json.dumps({"components": [other]}))
+    assert config.remove_streamers() == 0
+    assert config.add({})
 
 
 @pytest.mark.parametrize("text", ["{}", '{"components": null, "k": 1}', '{"components": []}', '{\r\n  "a": 1\r\n}\r\n'])
