@@ -18,7 +18,15 @@ fn data_is_flushed_before_its_entry_and_the_entry_before_more() {
     let trace = place.path("trace");
     let program = fedtail(["server", "--durability", "flush", "--listen", "127.0.0.1:0", "--store"]);
     let mut command = Command::new("/usr/bin/strace");
-    command.args(["-f", "-y", "-e", "trace=pwrite64,pwritev,pwritev2,fsync,fdatasync,rename,renameat,renameat2", "-o"]);
+    // Detached: the process that is started is the server, which ends with the test.
+    command.args([
+        "-D",
+        "-f",
+        "-y",
+        "-e",
+        "trace=pwrite64,pwritev,pwritev2,fsync,fdatasync,rename,renameat,renameat2",
+        "-o",
+    ]);
     command.arg(&trace).arg(program.get_program()).args(program.get_args()).arg(place.store());
     for (name, value) in program.get_envs() {
         match value {
