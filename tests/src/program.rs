@@ -1,5 +1,6 @@
 //! The program under test.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
@@ -81,11 +82,16 @@ pub fn raise_file_limit(process: &Process) {
 }
 
 /// Lets a process have `more` descriptors than it has open now; none: as many as it may.
-pub fn limit_descriptors(process: &Process, more: Option<u64>) {
+pub fn limit_descriptors(process: &Process, more: Option<usize>) {
     let pid = process.pid().as_raw_nonzero();
-    let open = std::fs::read_dir(format!("/proc/{pid}/fd")).unwrap_or_else(|e| panic!("process {pid}: {e}")).count();
+    let files = std::fs::read_dir(format!("/proc/{pid}/fd")).unwrap_or_else(|e| panic!("process {pid}: {e}"));
+    let open: HashSet<u64> = files.map(|file| file.unwrap().file_name().to_str().unwrap().parse().unwrap()).collect();
     let maximum = rustix::process::getrlimit(Resource::Nofile).maximum;
-    let current = more.map(|more| open as u64 + more).or(maximum);
+    // The limit is the first number that may not be given to a descriptor; the numbers below it need not all be in use.
+    let current = match more {
+        Some(more) => (0..).filter(|number| !open.contains(number)).nth(more),
+        None => maximum,
+    };
     let set = prlimit(Some(process.pid()), Resource::Nofile, Rlimit { current, maximum });
     set.unwrap_or_else(|e| panic!("the limit of descriptors stays: {e}"));
 }

@@ -103,10 +103,12 @@ fn a_server_without_descriptors_takes_connections_later() {
     let log = place.path("log.txt");
     append(&log, "a line\n");
     let site = stream(&server.target(&place, "site-1"), "job-1", &[], &log);
-    server.process.says("Too many open files");
+    let warning = server.process.says("no connection can be taken");
+    assert!(warning.contains("Too many open files"), "{warning}");
     assert!(!site.is_over() && !server.process.is_over());
     limit_descriptors(&server.process, None);
     eventually_holds(&place.stored("job-1", "site-1", "log.txt"), "a line\n");
+    assert_eq!(server.process.said("no connection can be taken").len(), 1, "it is said once, however long it takes");
     site.stop().with_code(0);
     server.ended("job-1/site-1/log.txt", "complete");
 }

@@ -7,6 +7,7 @@
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use fedtail::policy::PolicyError;
 use fedtail::policy::set::Reloaded;
@@ -74,7 +75,16 @@ pub fn listen(reload: impl Fn() -> Result<Reloaded, PolicyError> + Send + Sync +
     };
     let reload: Reload = Arc::new(reload);
     tokio::spawn(async move {
-        while let Ok((mut caller, _)) = listener.accept().await {
+        loop {
+            let mut caller = match listener.accept().await {
+                Ok((caller, _)) => caller,
+                Err(error) => {
+                    // Without a descriptor, for example; there may be one later.
+                    debug!("whoever asks for the policies to be read again waits: {error}");
+                    tokio::time::sleep(Duration::from_secs(1)).await;
+                    continue;
+                }
+            };
             let (well, words) = read_again(&reload).await;
             let answer = format!("{}\n{words}\n", if well { "ok" } else { "refused" });
             if let Err(error) = caller.write_all(answer.as_bytes()).await {

@@ -1,14 +1,17 @@
 //! The server's end: listens, verifies, and hands connections to the [`Server`].
 
 use std::future::Future;
+use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::time::Duration;
 
-use tokio_stream::StreamExt;
+use tokio::net::{TcpListener, TcpStream};
 use tokio_stream::wrappers::TcpListenerStream;
+use tokio_stream::{Stream, StreamExt};
 use tonic::transport::{Certificate, Identity, ServerTlsConfig};
 use tonic::{Request, Response, Status, Streaming};
-use tracing::debug;
+use tracing::{debug, warn};
 
 use super::failure::innermost;
 use super::gate::Gate;
@@ -19,6 +22,10 @@ use crate::transport::lanes;
 use crate::wire::link_server::{Link, LinkServer};
 use crate::wire::reading_server::ReadingServer;
 use crate::wire::{ServerFrame, SiteFrame};
+
+/// How long a listener waits after a connection that it could not take: long enough to cost nothing, and short beside
+/// the wait of a site for an answer.
+const ACCEPT_AGAIN: Duration = Duration::from_millis(200);
 
 /// How a server listens.
 pub struct ServeOptions {
@@ -65,14 +72,14 @@ pub async fn serve(server: &Server, options: ServeOptions) -> Result<Listening, 
     if options.credentials.is_none() && !options.listen.ip().is_loopback() {
         return Err(ServeError::Open(options.listen));
     }
-    let listen_error = |e: std::io::Error| ServeError::Listen {
+    let listen_error = |e: io::Error| ServeError::Listen {
         address: options.listen,
         reason: match e.kind() {
-            std::io::ErrorKind::AddrInUse => "another program uses this port; choose another one or end it".into(),
+            io::ErrorKind::AddrInUse => "another program uses this port; choose another one or end it".into(),
             _ => e.to_string(),
         },
     };
-    let listener = tokio::net::TcpListener::bind(options.listen).await.map_err(listen_error)?;
+    let listener = TcpListener::bind(options.listen).await.map_err(listen_error)?;
     let address = listener.local_addr().map_err(listen_error)?;
     let mut builder = tonic::transport::Server::builder()
         .initial_stream_window_size(super::STREAM_WINDOW)
@@ -93,14 +100,33 @@ pub async fn serve(server: &Server, options: ServeOptions) -> Result<Listening, 
         .max_decoding_message_size(super::MESSAGE)
         .max_encoding_message_size(super::MESSAGE);
     let reading = ReadingServer::new(ReadingService { server: server.clone(), gate });
-    let incoming = TcpListenerStream::new(listener).map(|connection| {
-        // Lines are small and must not wait for the next one.
-        connection.inspect(|connection| drop(connection.set_nodelay(true)))
-    });
+    let incoming = connections(listener);
     let router = builder.add_service(link).add_service(reading);
     let closing = server.closing();
     let ended = async move { router.serve_with_incoming_shutdown(incoming, closing).await.map_err(|e| innermost(&e)) };
     Ok(Listening { address, ended: Box::pin(ended) })
+}
+
+/// The connections that are made to this listener. While none can be taken (there is no descriptor left), those that
+/// were made wait, which is said once, and not in a loop that keeps a processor busy.
+fn connections(listener: TcpListener) -> impl Stream<Item = io::Result<TcpStream>> {
+    let mut failing = false;
+    TcpListenerStream::new(listener).then(move |connection| {
+        let failed_before = std::mem::replace(&mut failing, connection.is_err());
+        async move {
+            match &connection {
+                // Lines are small and must not wait for the next one.
+                Ok(connection) => drop(connection.set_nodelay(true)),
+                Err(error) => {
+                    if !failed_before {
+                        warn!("no connection can be taken: {error}; those that are made wait until one can be");
+                    }
+                    tokio::time::sleep(ACCEPT_AGAIN).await;
+                }
+            }
+            connection
+        }
+    })
 }
 
 struct LinkService {
