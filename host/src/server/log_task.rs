@@ -164,11 +164,7 @@ impl LogTask {
                     Some(input) => Woken::Input(input),
                     None => Woken::Detached,
                 },
-                takeover = &mut self.takeover => return match takeover {
-                    Ok(takeover) => Woken::TakenOver(takeover),
-                    // The registry keeps the sender for as long as this opening is entered.
-                    Err(_) => Woken::TakenOver(Takeover { same_host: true }),
-                },
+                takeover = &mut self.takeover => return Woken::TakenOver(takeover.unwrap_or(Takeover::Nobody)),
                 () = self.turnover.changed() => return Woken::Policies,
                 () = &mut closing => return Woken::Closing,
                 () = &mut timer => return Woken::Timer,
@@ -194,8 +190,12 @@ impl LogTask {
         Some(match told.over? {
             Over::Ended(kind, reason) => Went::Ended(kind, reason),
             Over::Fenced => {
-                let takeover = (&mut self.takeover).await;
-                Went::TakenOver(takeover.unwrap_or(Takeover { same_host: true }))
+                // The newer one is heard, or its connection ends.
+                let takeover = tokio::select! {
+                    takeover = &mut self.takeover => takeover,
+                    () = self.telling.server.tasks.closing() => return Some(Went::Closed),
+                };
+                Went::TakenOver(takeover.unwrap_or(Takeover::Nobody))
             }
             Over::Spent(reason) => Went::Spent(reason),
             Over::Left(words) => Went::Left(words),
@@ -234,9 +234,7 @@ impl LogTask {
         warn!("{}: {reason}; the site is told to open the stream again", self.telling.key);
         self.send(self.telling.closed(EndKind::Failed, reason)).await;
         tokio::select! {
-            takeover = &mut self.takeover => if let Ok(takeover) = takeover {
-                self.taken_over(takeover).await;
-            },
+            takeover = &mut self.takeover => self.taken_over(takeover.unwrap_or(Takeover::Nobody)).await,
             () = self.telling.server.tasks.closing() => {}
             () = tokio::time::sleep(self.idle_timeout) => {
                 let Telling { server, key, log, epoch, .. } = &self.telling;

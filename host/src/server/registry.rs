@@ -16,17 +16,41 @@ pub const LARGEST_CREDIT: u64 = 24 << 20;
 /// The least for one log, however many there are: less than this costs more in frames than it saves.
 const SMALLEST_CREDIT: u64 = 128 << 10;
 
-/// Another opening of the same log has taken over.
+/// What has become of an opening that a newer one of the same log has fenced off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Takeover {
-    /// Whether it is the same host that came back.
-    pub same_host: bool,
+pub enum Takeover {
+    /// The same host has come back, and goes on in the newer one.
+    SameHost,
+    /// Another host streams the log now.
+    OtherHost,
+    /// Nobody is behind the newer one: it came late, from a connection or a process that is gone.
+    Nobody,
+}
+
+/// An opening, as long as it is not known what has become of it.
+struct Entry {
+    instance: Vec<u8>,
+    takeover: oneshot::Sender<Takeover>,
 }
 
 struct Live {
     epoch: u64,
-    instance: Vec<u8>,
-    takeover: oneshot::Sender<Takeover>,
+    entry: Entry,
+    /// Whether its site was heard after it was opened.
+    heard: bool,
+    /// Those that it has fenced off and that wait for it to be heard.
+    fenced: Vec<Entry>,
+}
+
+impl Live {
+    /// Tells those who wait that it is heard.
+    fn takes_over(&mut self) {
+        for older in self.fenced.drain(..) {
+            let same = older.instance == self.entry.instance;
+            // One that is over already has nothing to learn.
+            let _ = older.takeover.send(if same { Takeover::SameHost } else { Takeover::OtherHost });
+        }
+    }
 }
 
 /// The live openings of a server.
@@ -37,31 +61,51 @@ pub struct Registry {
 }
 
 impl Registry {
-    /// Enters an opening; the one before learns that it is over. The newest wins at once. Returns where the opening
-    /// will learn of its own takeover.
+    /// Enters an opening. The newest wins at once: the store fences the one before, which learns what has become of it when
+    /// this one is heard. Returns where the opening will learn of its own takeover; an error there is [`Takeover::Nobody`].
     pub fn enter(&self, key: &LogKey, epoch: u64, instance: &[u8]) -> oneshot::Receiver<Takeover> {
         let (takeover, taken_over) = oneshot::channel();
+        let entry = Entry { instance: instance.to_vec(), takeover };
         let mut live = self.lock();
-        match live.get(key) {
+        match live.get_mut(key) {
+            // Two opened at the same moment, and the other one was recorded later.
             Some(newer) if newer.epoch > epoch => {
-                // Two opened at the same moment, and the other one was recorded later.
-                let _ = takeover.send(Takeover { same_host: newer.instance == instance });
+                newer.fenced.push(entry);
+                if newer.heard {
+                    newer.takes_over();
+                }
             }
             _ => {
-                let entry = Live { epoch, instance: instance.to_vec(), takeover };
-                if let Some(older) = live.insert(key.clone(), entry) {
-                    // One that is over already has nothing to learn.
-                    let _ = older.takeover.send(Takeover { same_host: older.instance == instance });
-                }
+                let older = live.remove(key);
+                let fenced = older.map(|older| older.fenced.into_iter().chain([older.entry]).collect());
+                let newest = Live { epoch, entry, heard: false, fenced: fenced.unwrap_or_default() };
+                live.insert(key.clone(), newest);
             }
         }
         taken_over
     }
 
+    /// The site of an opening is there.
+    pub fn heard(&self, key: &LogKey, epoch: u64) {
+        if let Some(newest) = self.lock().get_mut(key).filter(|newest| newest.epoch == epoch) {
+            newest.heard = true;
+            newest.takes_over();
+        }
+    }
+
+    /// The connection of an opening is gone, and brings nothing more for it.
+    pub fn detached(&self, key: &LogKey, epoch: u64) {
+        if let Some(newest) = self.lock().get_mut(key).filter(|newest| newest.epoch == epoch && !newest.heard) {
+            for older in newest.fenced.drain(..) {
+                let _ = older.takeover.send(Takeover::Nobody);
+            }
+        }
+    }
+
     /// An opening is over.
     pub fn leave(&self, key: &LogKey, epoch: u64) {
         let mut live = self.lock();
-        if live.get(key).is_some_and(|entry| entry.epoch == epoch) {
+        if live.get(key).is_some_and(|newest| newest.epoch == epoch) {
             live.remove(key);
         }
     }
@@ -127,12 +171,43 @@ mod tests {
         let registry = Registry::default();
         let mut first = registry.enter(&key(), 1, b"a");
         let mut again = registry.enter(&key(), 2, b"a");
-        assert_eq!(first.try_recv(), Ok(Takeover { same_host: true }));
+        registry.heard(&key(), 2);
+        assert_eq!(first.try_recv(), Ok(Takeover::SameHost));
         let mut other = registry.enter(&key(), 3, b"b");
-        assert_eq!(again.try_recv(), Ok(Takeover { same_host: false }));
+        assert!(again.try_recv().is_err(), "the other host is not heard yet");
+        registry.heard(&key(), 3);
+        assert_eq!(again.try_recv(), Ok(Takeover::OtherHost));
+        registry.detached(&key(), 3);
         assert!(other.try_recv().is_err());
         registry.leave(&key(), 2);
         assert!(registry.is_live(&key()), "an opening that is over does not remove its successor");
+    }
+
+    #[test]
+    fn an_opening_that_nobody_is_behind_sends_nobody_away() {
+        let registry = Registry::default();
+        let mut alive = registry.enter(&key(), 1, b"a");
+        let mut late = registry.enter(&key(), 2, b"b");
+        registry.detached(&key(), 2);
+        assert_eq!(alive.try_recv(), Ok(Takeover::Nobody));
+        let mut again = registry.enter(&key(), 3, b"a");
+        registry.heard(&key(), 3);
+        assert_eq!(late.try_recv(), Ok(Takeover::OtherHost));
+        assert!(again.try_recv().is_err());
+    }
+
+    #[test]
+    fn an_opening_that_was_fenced_twice_learns_from_the_newest_what_has_become_of_it() {
+        let registry = Registry::default();
+        let mut first = registry.enter(&key(), 1, b"a");
+        registry.enter(&key(), 2, b"b");
+        let mut newest = registry.enter(&key(), 3, b"c");
+        registry.detached(&key(), 2);
+        registry.leave(&key(), 2);
+        assert!(first.try_recv().is_err(), "the newest may be heard yet");
+        registry.heard(&key(), 3);
+        assert_eq!(first.try_recv(), Ok(Takeover::OtherHost));
+        assert!(newest.try_recv().is_err());
     }
 
     #[test]
@@ -140,7 +215,10 @@ mod tests {
         let registry = Registry::default();
         let mut newer = registry.enter(&key(), 2, b"b");
         let mut older = registry.enter(&key(), 1, b"a");
-        assert_eq!(older.try_recv(), Ok(Takeover { same_host: false }));
+        registry.heard(&key(), 2);
+        assert_eq!(older.try_recv(), Ok(Takeover::OtherHost));
+        let mut later = registry.enter(&key(), 1, b"a");
+        assert_eq!(later.try_recv(), Ok(Takeover::OtherHost));
         assert!(newer.try_recv().is_err());
     }
 

@@ -17,7 +17,7 @@ use super::registry::LARGEST_CREDIT;
 use super::telling::Telling;
 use super::turnover::Turnover;
 use super::{Inner, Peer};
-use crate::names::SiteName;
+use crate::names::{LogKey, SiteName};
 use crate::policy::limits;
 use crate::transport::FrameSender;
 use crate::turn::{Turn, turn};
@@ -33,6 +33,14 @@ struct Feed {
     epoch: u64,
     input: mpsc::UnboundedSender<Input>,
     waiting: Arc<AtomicU64>,
+    server: Arc<Inner>,
+    key: LogKey,
+}
+
+impl Drop for Feed {
+    fn drop(&mut self) {
+        self.server.registry.detached(&self.key, self.epoch);
+    }
 }
 
 pub struct Session {
@@ -109,7 +117,8 @@ impl Session {
                 }
                 Some(site_frame::Frame::Open(open)) => {
                     let stream = open.stream;
-                    feeds.remove(&stream);
+                    // Over once the new one is there.
+                    let _before = feeds.remove(&stream);
                     if feeds.len() >= STREAMS {
                         let words = format!("more than {STREAMS} streams on one connection");
                         self.refuse_opening(stream, words, None).await;
@@ -117,6 +126,11 @@ impl Session {
                     }
                     if let Some(feed) = self.open(site, open).await {
                         feeds.insert(stream, feed);
+                    }
+                }
+                Some(site_frame::Frame::Ready(ready)) => {
+                    if let Some(feed) = feeds.get(&ready.stream).filter(|feed| feed.epoch == ready.epoch) {
+                        self.server.registry.heard(&feed.key, feed.epoch);
                     }
                 }
                 Some(site_frame::Frame::Hello(_)) => return self.refuse("a second greeting came").await,
@@ -188,7 +202,8 @@ fn prepare(
     let takeover = server.registry.enter(&key, opened.epoch, &instance);
     let (input, from_session) = mpsc::unbounded_channel();
     let waiting = Arc::new(AtomicU64::new(0));
-    let feed = Feed { epoch: opened.epoch, input, waiting: waiting.clone() };
+    let (epoch, of) = (opened.epoch, key.clone());
+    let feed = Feed { epoch, input, waiting: waiting.clone(), server: server.clone(), key: of };
     let task = LogTask {
         telling: Telling { server: server.clone(), key, log, stream: opened.stream, epoch: opened.epoch, same_stream },
         idle_timeout: Duration::from_nanos(opened.idle_timeout_ns),

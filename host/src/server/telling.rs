@@ -86,10 +86,15 @@ impl Telling {
         self.closed(kind, reason)
     }
 
-    /// Another opening has taken over. Returns what this one's site hears of it, where that is another host.
+    /// Another opening has taken over. Returns what this one's site hears of it: a host that goes on in the newer one, nothing.
     pub fn taken_over(&self, takeover: Takeover) -> Option<Frame> {
-        if takeover.same_host {
-            return None;
+        match takeover {
+            Takeover::SameHost => return None,
+            Takeover::OtherHost => {}
+            Takeover::Nobody => {
+                let reason = "an opening that came late, and that nobody is behind, had fenced this one off".to_owned();
+                return Some(self.closed(EndKind::Failed, reason));
+            }
         }
         let reason = "another host streams this log now".to_owned();
         let ended: Ended = self.server.ended(&self.key, &self.log, EndKind::Superseded, reason.clone(), false);

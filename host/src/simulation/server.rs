@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::oneshot;
+use tokio::sync::oneshot::error::TryRecvError;
 
 use super::disk::SimulatedDisk;
 use super::policies::Policies;
@@ -15,7 +16,7 @@ use crate::names::{LogKey, SiteName};
 use crate::policy::Kind;
 use crate::server::opening::Opening;
 use crate::server::receiving::Receiving;
-use crate::server::registry::Takeover;
+use crate::server::registry::{Registry, Takeover};
 use crate::server::telling::{Over, Telling, step};
 use crate::server::{Ended, IDLE_TIMEOUT, Inner, Input};
 use crate::store::boot::Boot;
@@ -28,7 +29,7 @@ const TRY_AGAIN: u64 = 500 * MS;
 /// Logs that were open when a server before this one ended, with their epochs.
 type LeftBehind = Vec<(LogKey, Arc<StoredLog>, u64)>;
 
-/// How long an opening does not know that another one has taken over: as long as a slow turn of it takes.
+/// How long an opening does not know what has become of it: as long as a slow turn of it takes.
 const TAKES_OVER: u64 = 200 * MS;
 
 /// One opening.
@@ -147,11 +148,29 @@ impl Server {
                     inputs.push(Input::Beat);
                     answers.push((connection, server_frame::Frame::Beat(beat)));
                 }
+                site_frame::Frame::Ready(ready) => {
+                    if self.feeds(connection, ready.stream, ready.epoch) {
+                        self.about(connection, Registry::heard);
+                    }
+                }
                 site_frame::Frame::Hello(_) => {}
             }
         }
         self.hand_on(connection, inputs, &mut answers);
         answers
+    }
+
+    /// A connection is gone.
+    pub fn gone(&mut self, connection: u64) {
+        self.about(connection, Registry::detached);
+    }
+
+    /// Tells the registry of what the connection has open. As in a real server, an older one learns of it a moment later.
+    fn about(&mut self, connection: u64, tell: impl Fn(&Registry, &LogKey, u64)) {
+        if let Some(task) = self.tasks.iter().rev().find(|task| task.connection == connection) {
+            tell(&self.inner.registry, &task.telling.key, task.telling.epoch);
+            self.take_over_at = Some(self.time.now() + TAKES_OVER);
+        }
     }
 
     /// Whether a frame under this epoch is for the opening that the connection made last.
@@ -174,8 +193,6 @@ impl Server {
                 let wake_at = receiving.wake_at();
                 let task = Task { telling, receiving: Some(receiving), takeover, connection, wake_at };
                 self.tasks.push(task);
-                // As in a real server, the older one learns of it a moment later: until then the store has to refuse it.
-                self.take_over_at = Some(self.time.now() + TAKES_OVER);
             }
             Err(refused) => {
                 let refused = wire::Refused { reason: refused.words, retry_after_ns: refused.retry_after };
@@ -190,13 +207,14 @@ impl Server {
         let mut index = 0;
         while index < self.tasks.len() {
             match self.tasks[index].takeover.try_recv() {
-                Ok(takeover) => {
+                Err(TryRecvError::Empty) => index += 1,
+                takeover => {
+                    let takeover = takeover.unwrap_or(Takeover::Nobody);
                     let task = self.tasks.remove(index);
                     let closed = task.telling.taken_over(takeover);
                     answers.extend(closed.map(|frame| (task.connection, frame)));
                     self.inner.registry.leave(&task.telling.key, task.telling.epoch);
                 }
-                Err(_) => index += 1,
             }
         }
     }
@@ -280,7 +298,7 @@ impl Server {
                 self.last = Some(task.telling.log.state());
                 self.inner.registry.leave(&task.telling.key, task.telling.epoch);
             }
-            // Its takeover is told where the newer opening is made.
+            // What has become of it is told when the newer opening is heard, or its connection gone.
             Some(Over::Fenced) => task.wake_at = u64::MAX,
             Some(Over::Spent(reason)) => {
                 answers.push((connection, task.telling.closed(wire::EndKind::Failed, reason)));

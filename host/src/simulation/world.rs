@@ -32,6 +32,8 @@ const LIVENESS: u64 = 5 * SECOND;
 const POLL: u64 = SECOND;
 /// After so much silence a site takes its connection for dead: three liveness intervals.
 const SILENCE: u64 = 3 * LIVENESS;
+/// The same for a server, whose transport asks after a silent peer.
+const SERVERS_SILENCE: u64 = 40 * SECOND;
 /// Once everything works again, a stream ends within this time.
 const ENDS_WITHIN: u64 = 600 * SECOND;
 /// The same for a policy that is tried, after the last progress: it may wait on purpose.
@@ -74,6 +76,21 @@ struct Connection {
     to_site: VecDeque<(u64, server_frame::Frame)>,
     /// Nothing that is sent from now on arrives.
     dead: bool,
+    /// When the server learns that it is gone, once all has come that was on its way.
+    gone_at: Option<u64>,
+}
+
+impl Connection {
+    /// Nothing goes over it any more, and the server learns of it at this time.
+    fn dies(&mut self, gone_at: u64) {
+        self.dead = true;
+        self.gone_at.get_or_insert(gone_at);
+    }
+
+    /// When the server learns that it is gone.
+    fn is_gone_at(&self) -> u64 {
+        if self.to_server.is_empty() { self.gone_at.unwrap_or(u64::MAX) } else { u64::MAX }
+    }
 }
 
 /// The site's process.
@@ -334,6 +351,7 @@ impl World<'_> {
         for connection in &self.connections {
             at = at.min(connection.to_server.front().map_or(u64::MAX, |(at, _)| *at));
             at = at.min(connection.to_site.front().map_or(u64::MAX, |(at, _)| *at));
+            at = at.min(connection.is_gone_at());
         }
         if let Some(site) = &self.site {
             at = at.min(site.driver.wake_at().unwrap_or(u64::MAX)).min(site.changed_at.unwrap_or(u64::MAX));
@@ -370,6 +388,12 @@ impl World<'_> {
             {
                 let number = connection.number;
                 return self.site_takes(number, frame);
+            }
+            if connection.is_gone_at() <= now {
+                let gone = self.connections.remove(index);
+                self.note(|_| format!("the server learns that connection {} is gone", gone.number));
+                self.server.iter_mut().for_each(|server| server.gone(gone.number));
+                return Ok(());
             }
         }
         if self.server.as_ref().is_some_and(|server| server.wake_at() <= now) {
@@ -417,7 +441,7 @@ impl World<'_> {
             }
             Happening::Cut(later) => {
                 for connection in &mut self.connections {
-                    connection.dead = true;
+                    connection.dies(now);
                     connection.to_site.clear();
                     connection.to_server.iter_mut().for_each(|(at, _)| *at += later * MS);
                     if later == 0 {
@@ -426,11 +450,17 @@ impl World<'_> {
                 }
                 return self.disconnect();
             }
-            Happening::HalfOpen => self.connections.iter_mut().for_each(|connection| connection.dead = true),
+            Happening::HalfOpen => {
+                self.connections.iter_mut().for_each(|connection| connection.dies(now + SERVERS_SILENCE));
+            }
             Happening::Delay(delay) => self.delay = delay,
             Happening::Unreachable(time) => {
                 self.reachable_at = now + time * MS;
-                self.connections.clear();
+                for connection in &mut self.connections {
+                    connection.dies(now + SERVERS_SILENCE);
+                    connection.to_server.clear();
+                    connection.to_site.clear();
+                }
                 return self.disconnect();
             }
             Happening::KillSite(time) => {
@@ -440,7 +470,7 @@ impl World<'_> {
                     self.job.site_ended(self.known);
                     self.judge.ledger().site_ended();
                     // What it had sent still arrives.
-                    self.connections.iter_mut().for_each(|connection| connection.dead = true);
+                    self.connections.iter_mut().for_each(|connection| connection.dies(now));
                 }
             }
             Happening::KillServer(time) => {
@@ -591,10 +621,14 @@ impl World<'_> {
         site.connection = Some(self.numbers);
         site.heard = now;
         site.beat_at = now;
-        let connection =
-            Connection { number: self.numbers, to_server: VecDeque::new(), to_site: VecDeque::new(), dead: false };
+        let connection = Connection {
+            number: self.numbers,
+            to_server: VecDeque::new(),
+            to_site: VecDeque::new(),
+            dead: false,
+            gone_at: None,
+        };
         self.connections.push(connection);
-        self.connections.retain(|connection| connection.number == self.numbers || !connection.to_server.is_empty());
         self.note(|this| format!("connection {} is made", this.numbers));
         self.site_turn(Event::LinkUp)
     }
@@ -603,9 +637,8 @@ impl World<'_> {
     fn disconnect(&mut self) -> Result<(), String> {
         let now = self.time.now();
         let Some(site) = &mut self.site else { return Ok(()) };
-        if site.connection.take().is_none() {
-            return Ok(());
-        }
+        let Some(number) = site.connection.take() else { return Ok(()) };
+        self.connections.iter_mut().filter(|it| it.number == number).for_each(|connection| connection.dies(now));
         site.connect_at = now + site.backoff.next();
         self.site_turn(Event::LinkDown)
     }

@@ -109,6 +109,8 @@ pub struct Driver {
     stalled: Option<String>,
     /// When to look at the directory, which may have changed.
     look_at: Option<u64>,
+    /// The word to the server that its own was heard.
+    ready: Option<wire::Ready>,
 }
 
 impl Driver {
@@ -135,6 +137,7 @@ impl Driver {
             outcome: None,
             stalled: None,
             look_at: None,
+            ready: None,
         }
     }
 
@@ -173,12 +176,13 @@ impl Driver {
 
     /// The next frame to send.
     pub fn next_frame(&mut self) -> Option<site_frame::Frame> {
-        self.core().outbox.pop_front()
+        let ready = self.ready.take().map(site_frame::Frame::Ready);
+        ready.or_else(|| self.core().outbox.pop_front())
     }
 
     /// Whether there is a frame to send.
     pub fn has_frames(&mut self) -> bool {
-        !self.core().outbox.is_empty()
+        self.ready.is_some() || !self.core().outbox.is_empty()
     }
 
     /// Frames that are to be sent, for those who change them on their way.
@@ -301,6 +305,7 @@ impl Driver {
 
     /// The opening is over. What it had on its way may have arrived: that bytes have left the site is told anyway.
     fn leave_opening(&mut self) {
+        self.ready = None;
         let in_doubt = self.core().closed();
         if let Some(passed) = in_doubt {
             self.guardian.passed(passed);
@@ -364,6 +369,7 @@ impl Driver {
             stored: opened.stored,
             reached: opened.progress.as_ref().and_then(|p| p.at.as_ref()).map(|at| (at.device, at.inode, at.offset)),
         };
+        self.ready = Some(wire::Ready { stream: opened.stream, epoch: opened.epoch });
         self.guardian.opened(opened.received, self.next_digest());
         let holds = self.core().opened(opened);
         self.stage = Stage::Open;
