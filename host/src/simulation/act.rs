@@ -43,6 +43,16 @@ pub(super) enum Act {
 }
 
 impl Act {
+    /// What is easier to understand and rotates in the same way.
+    pub fn simpler(self) -> Option<Self> {
+        match self {
+            Act::WriteAndRotate(_) | Act::Compress | Act::Delete | Act::Replace(_) => Some(Act::Rotate),
+            Act::CopyAndCut(1..) | Act::BeginCopy | Act::FinishCopy => Some(Act::CopyAndCut(0)),
+            Act::CutAndGrow | Act::Cut(1..) => Some(Act::Cut(0)),
+            Act::Write(_) | Act::Rotate | Act::CopyAndCut(0) | Act::Cut(0) => None,
+        }
+    }
+
     /// How reports count it.
     pub fn kind(self) -> &'static str {
         match self {

@@ -65,6 +65,8 @@ struct State {
     descriptors: bool,
     /// Whether the site's turn looked at the directory.
     scanned: bool,
+    /// The site's operations when it looked at the directory last.
+    scanned_at: u32,
     /// Changes so far: no two are at the same time.
     changes: u64,
     /// Whether the site may have let go of what it will need.
@@ -100,6 +102,7 @@ impl Job {
             disturbed: false,
             descriptors: true,
             scanned: false,
+            scanned_at: 0,
             changes: 0,
             lets_go: false,
             copying: None,
@@ -178,9 +181,10 @@ impl Job {
         (state.disturbed, state.scanned) = (false, false);
     }
 
-    /// The site's operations on files so far.
-    pub fn operations(&self) -> u32 {
-        self.lock().operations
+    /// The site's operations on files before it looked at the directory last: a line leaves before what else has happened
+    /// there is looked at.
+    pub fn looked(&self) -> u32 {
+        self.lock().scanned_at
     }
 
     /// The site's process ended: what only it had is gone, and what only it knew. The store knows of what the site knew
@@ -554,6 +558,7 @@ impl Directory for JobDirectory {
         let mut state = self.0.lock();
         state.operation();
         state.scanned = true;
+        state.scanned_at = state.operations;
         let names = state.names.iter().filter(|(name, _)| wanted(name));
         Ok(names.map(|(name, file)| Entry { name: name.clone(), stat: state.stat(*file) }).collect())
     }

@@ -54,7 +54,7 @@ impl Happening {
             WRITE => Vec::new(),
             WRITE_LITTLE => vec![WRITE],
             Self::Job(Act::Write(_) | Act::Rotate) => vec![WRITE, WRITE_LITTLE],
-            Self::Job(_) => vec![WRITE, WRITE_LITTLE, Self::Job(Act::Rotate)],
+            Self::Job(act) => vec![WRITE, WRITE_LITTLE].into_iter().chain(act.simpler().map(Self::Job)).collect(),
             Self::Race(_, act) => vec![Self::Job(act)],
             Self::Cut(0) => Vec::new(),
             Self::Cut(_) | Self::HalfOpen | Self::Unreachable(_) => vec![Self::Cut(0)],

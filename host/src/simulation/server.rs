@@ -202,7 +202,13 @@ impl Server {
         }
     }
 
-    /// Openings whose successor is there learn of it.
+    /// An opening is over: those that it has fenced off learn of it a moment later.
+    fn leave(&mut self, telling: &Telling) {
+        self.inner.registry.leave(&telling.key, telling.epoch);
+        self.take_over_at = Some(self.time.now() + TAKES_OVER);
+    }
+
+    /// Openings learn what has become of them.
     fn take_over(&mut self, answers: &mut Answers) {
         let mut index = 0;
         while index < self.tasks.len() {
@@ -213,7 +219,7 @@ impl Server {
                     let task = self.tasks.remove(index);
                     let closed = task.telling.taken_over(takeover);
                     answers.extend(closed.map(|frame| (task.connection, frame)));
-                    self.inner.registry.leave(&task.telling.key, task.telling.epoch);
+                    self.leave(&task.telling);
                 }
             }
         }
@@ -262,7 +268,7 @@ impl Server {
                 let task = self.tasks.remove(index);
                 let Telling { server, key, log, epoch, .. } = &task.telling;
                 server.end_idle(key, log, *epoch, IDLE_TIMEOUT);
-                self.inner.registry.leave(key, *epoch);
+                self.leave(&task.telling);
             }
             return;
         };
@@ -296,7 +302,7 @@ impl Server {
                 };
                 answers.push((connection, task.telling.ended(receiving, kind, reason)));
                 self.last = Some(task.telling.log.state());
-                self.inner.registry.leave(&task.telling.key, task.telling.epoch);
+                self.leave(&task.telling);
             }
             // What has become of it is told when the newer opening is heard, or its connection gone.
             Some(Over::Fenced) => task.wake_at = u64::MAX,
@@ -306,7 +312,7 @@ impl Server {
             }
             Some(Over::Left(_)) => {
                 let task = self.tasks.remove(index);
-                self.inner.registry.leave(&task.telling.key, task.telling.epoch);
+                self.leave(&task.telling);
             }
         }
     }

@@ -34,6 +34,8 @@ const POLL: u64 = SECOND;
 const SILENCE: u64 = 3 * LIVENESS;
 /// The same for a server, whose transport asks after a silent peer.
 const SERVERS_SILENCE: u64 = 40 * SECOND;
+/// The wall clocks jump by no more than this in all, in seconds.
+const LONGEST_JUMP: i64 = 80_000;
 /// Once everything works again, a stream ends within this time.
 const ENDS_WITHIN: u64 = 600 * SECOND;
 /// The same for a policy that is tried, after the last progress: it may wait on purpose.
@@ -152,6 +154,8 @@ pub(super) struct World<'a> {
     sites: u64,
     swaps: usize,
     stopping: bool,
+    /// In seconds.
+    jumped: i64,
     connections: Vec<Connection>,
     numbers: u64,
     delay: u64,
@@ -244,6 +248,7 @@ fn world<'a>(
         sites: 0,
         swaps: 0,
         stopping: false,
+        jumped: 0,
         connections: Vec::new(),
         numbers: 0,
         delay: 1,
@@ -503,7 +508,12 @@ impl World<'_> {
             Happening::Room => self.disk.set_room(u64::MAX),
             Happening::ReadOnly(read_only) => self.disk.set_read_only(read_only),
             Happening::Descriptors(left) => self.job.set_descriptors(left),
-            Happening::Jump(seconds) => self.time.shift(seconds * SECOND as i64),
+            Happening::Jump(seconds) => {
+                // By less than the grace for late lines, which a server measures with its wall clock.
+                let before = self.jumped;
+                self.jumped = (before + seconds).clamp(-LONGEST_JUMP, LONGEST_JUMP);
+                self.time.shift((self.jumped - before) * SECOND as i64);
+            }
             Happening::Swap => {
                 self.swaps += 1;
                 let assigned = self.policies.streamer(self.swaps);
@@ -665,7 +675,7 @@ impl World<'_> {
                 if let site_frame::Frame::Data(data) = &frame {
                     self.judge.sent(data.base, &data.payload)?;
                     let end = data.base + data.payload.len() as u64;
-                    self.frames.push_back((end, self.job.operations()));
+                    self.frames.push_back((end, self.job.looked()));
                 }
                 if let Some(number) = connection {
                     let words = || words::sent(&frame);

@@ -56,6 +56,7 @@ impl LogSource {
         }
         follow.push(next);
         self.chain.splice(index + 1..index + 1, follow);
+        self.close_old_strangers();
         Ok(())
     }
 
@@ -83,6 +84,7 @@ impl LogSource {
             self.chain[index].look().map_err(|error| self.io(error))?;
             self.chain[index].go_on();
         }
+        self.close_old_strangers();
         let any = !missed.is_empty();
         self.chain.splice(index..index, missed);
         Ok(any)
@@ -106,10 +108,17 @@ impl LogSource {
     /// The files that were put aside, as they are now, in their order: first those that are no longer in the directory, since
     /// rotation deletes the oldest.
     fn take_strangers(&mut self) -> Result<Vec<Held>, SourceError> {
-        let mut strangers = std::mem::take(&mut self.strangers);
-        for index in 0..strangers.len() {
-            let stranger = &mut strangers[index];
-            // It could not be opened when it was seen, if there were too many open files.
+        self.open_strangers()?;
+        let strangers = std::mem::take(&mut self.strangers);
+        let (there, mut gone): (Vec<Held>, Vec<Held>) = strangers.into_iter().partition(|stranger| stranger.present);
+        gone.sort_by_key(|stranger| stranger.stat.modified_ns);
+        gone.extend(self.sorted(there).0);
+        Ok(gone)
+    }
+
+    /// Opens the files that were put aside and are not open, and looks at all.
+    pub(super) fn open_strangers(&mut self) -> Result<(), SourceError> {
+        for stranger in &mut self.strangers {
             if stranger.file.is_none() {
                 match self.directory.open(&stranger.name) {
                     Ok(file) if file.stat().is_ok_and(|stat| stat.same_file(&stranger.stat)) => {
@@ -117,20 +126,15 @@ impl LogSource {
                     }
                     // Without it nobody can say what comes next.
                     Err(error) if out_of_descriptors(&error) => {
-                        let error = SourceError::io(&self.path_of(&stranger.name), error);
-                        self.strangers = strangers;
-                        return Err(error);
+                        return Err(SourceError::io(&self.path.with_file_name(&stranger.name), error));
                     }
                     _ => {}
                 }
             }
             // A copy that was being made when it was seen has become longer.
-            stranger.look().map_err(|error| self.io(error))?;
+            stranger.look().map_err(|error| SourceError::io(&self.path, error))?;
         }
-        let (there, mut gone): (Vec<Held>, Vec<Held>) = strangers.into_iter().partition(|stranger| stranger.present);
-        gone.sort_by_key(|stranger| stranger.stat.modified_ns);
-        gone.extend(self.sorted(there).0);
-        Ok(gone)
+        Ok(())
     }
 
     /// Whether a file is a copy of one that comes before the one at `index`.

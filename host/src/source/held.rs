@@ -37,6 +37,8 @@ pub(super) struct Held {
     pub name: OsString,
     /// Whether it was in the directory at the last look.
     pub present: bool,
+    /// Whether this look is the first that shows it.
+    pub fresh: bool,
     /// Whether two looks have agreed since it was first seen, so that its place in the order stands.
     pub settled: bool,
     /// For a file beside the log: what it was when the live text began, and so is from before that.
@@ -71,6 +73,7 @@ impl Held {
             file,
             name,
             present: true,
+            fresh: true,
             settled: false,
             from_before: None,
             stat,
@@ -264,6 +267,21 @@ impl Held {
         if follows && let Some(noted) = key.position_in(&**file, self.stat, size)? {
             self.unread = Some(noted);
             self.seen = self.seen.max(size);
+        }
+        Ok(())
+    }
+
+    /// If this file was cut since it was seen, and nothing was read of it, and all that was seen is in this copy, then nothing
+    /// of it is lost. Where it was cut before its anchors could be taken, a copy that has appeared since must do.
+    pub fn was_copied_to(&mut self, copy: &Held, key: &AnchorKey) -> io::Result<()> {
+        let (Some(file), 0) = (&self.file, self.end()) else { return Ok(()) };
+        let has_all = match &self.unread {
+            Some(noted) => !key.matches(&**file, noted)? && copy.matches(key, noted)?,
+            None => !self.fresh && copy.fresh && copy.stat.size >= self.seen,
+        };
+        if has_all {
+            self.unread = None;
+            self.seen = self.seen.min(file.stat()?.size);
         }
         Ok(())
     }

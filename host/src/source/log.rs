@@ -144,7 +144,13 @@ impl LogSource {
             Text::Whole => {}
         }
         match self.enter_from(index + 1)? {
-            Next::NoneYet => Ok(self.untold.take().map_or(Next::NoneYet, |untold| self.again(index, untold))),
+            Next::NoneYet => {
+                // What was to be told with a file that has nothing in it yet.
+                let mut told = self.untold.take();
+                join(&mut told, self.owed.take());
+                self.chain[index + 1..].iter_mut().for_each(|held| join(&mut told, held.gap.take()));
+                Ok(told.map_or(Next::NoneYet, |told| self.again(index, told)))
+            }
             next => Ok(next),
         }
     }
@@ -235,20 +241,38 @@ impl LogSource {
             if self.missed(index)? {
                 continue;
             }
-            let size = self.look_at(index)?;
+            let mut size = self.look_at(index)?;
+            let mut lost = self.lost_unread(index)?;
+            if lost.is_some() {
+                // It was cut since the directory was looked at: what is lost of it may be in a copy.
+                self.look(None)?;
+                if self.missed(index)? {
+                    continue;
+                }
+                size = self.look_at(index)?;
+                lost = self.lost_unread(index)?;
+            }
             let held = &self.chain[index];
-            let lost = held.lost_unread(&self.key).map_err(|error| self.io(error))?;
             if size <= held.start && held.end() <= held.start && lost.is_none() {
                 index += 1;
                 continue;
             }
-            return self.enter(index).map(Next::Found);
+            return self.enter(index, lost).map(Next::Found);
         }
         Ok(Next::NoneYet)
     }
 
-    /// Enters a file.
-    fn enter(&mut self, index: usize) -> Result<Found, SourceError> {
+    /// Bytes that were seen in a file that nothing was read of, and that are no longer there.
+    fn lost_unread(&self, index: usize) -> Result<Option<u64>, SourceError> {
+        let held = &self.chain[index];
+        Ok(match (held.lost_unread(&self.key).map_err(|error| self.io(error))?, held.text) {
+            (None, Text::Shrunk { lost }) if held.end() == 0 => Some(lost),
+            (lost, _) => lost,
+        })
+    }
+
+    /// Enters a file, of which so much is known to be lost.
+    fn enter(&mut self, index: usize, lost: Option<u64>) -> Result<Found, SourceError> {
         // Asked again, the answer is the same.
         let reference = self.chain[index].reference.unwrap_or_else(|| self.new_reference());
         let name = self.named(&self.chain[index]);
@@ -257,11 +281,7 @@ impl LogSource {
         let mut told = self.owed.take();
         join(&mut told, self.untold.take());
         join(&mut told, held.gap.take());
-        let cut = match (held.lost_unread(&self.key).map_err(io)?, held.text) {
-            (None, Text::Shrunk { lost }) if held.end() == 0 => Some(lost),
-            (lost, _) => lost,
-        };
-        if let Some(lost) = cut {
+        if let Some(lost) = lost {
             held.go_on();
             join(&mut told, Some(gap(GapReason::Truncated, Some(lost), format!("{name} was cut before it was read"))));
         }
@@ -275,6 +295,9 @@ impl LogSource {
         }
         held.note_unread(&self.key).map_err(io)?;
         held.gap.clone_from(&told);
+        for (_, lost) in &held.losses {
+            join(&mut told, Some(lost.clone()));
+        }
         held.reference = Some(reference);
         Ok(Found { file: reference, offset, gap: told })
     }
@@ -326,7 +349,7 @@ impl LogSource {
     }
 
     /// Where in the chain a file is.
-    fn index(&self, file: FileRef) -> Result<usize, SourceError> {
+    pub(super) fn index(&self, file: FileRef) -> Result<usize, SourceError> {
         self.chain.iter().position(|held| held.reference == Some(file)).ok_or(SourceError::Stale)
     }
 

@@ -20,7 +20,8 @@ const ROUNDS: usize = 10;
 /// and is a gap where it is gone by then.
 const MOST_OPEN: usize = 64;
 
-/// The most files kept that are no part of the log as far as is known: copies, for the case that the log is cut.
+/// The most files held open that are no part of the log as far as is known: copies, for the case that the log is cut. Older
+/// ones are opened again then, if they are still there.
 const MOST_STRANGERS: usize = 16;
 
 impl LogSource {
@@ -37,6 +38,18 @@ impl LogSource {
 
     /// Looks at the directory also where it says that no name changed: bytes may have.
     pub(super) fn look(&mut self, stamp: Option<u64>) -> Result<(), SourceError> {
+        self.look_for(&[], stamp)
+    }
+
+    /// Examines again what was let go, to find a place that lies before it: the server's store is not what it was.
+    pub(super) fn look_behind(&mut self) -> Result<(), SourceError> {
+        let let_go = std::mem::take(&mut self.done);
+        self.looked = None;
+        self.look_for(&let_go, None)
+    }
+
+    /// Looks until two looks agree. What was `let_go` and is there comes before all that is held.
+    fn look_for(&mut self, let_go: &[Stat], stamp: Option<u64>) -> Result<(), SourceError> {
         self.stamp = None;
         let live = self.begin_look();
         for _ in 0..ROUNDS {
@@ -49,21 +62,11 @@ impl LogSource {
                 return Ok(());
             }
             self.looked = None;
-            self.take(&scan, live, false)?;
+            self.take(&scan, live, let_go)?;
             self.looked = Some(self.without_what_changes(&scan));
         }
         tracing::debug!(log = %self.path.display(), "the directory changes at every look; going on with the last");
         Ok(())
-    }
-
-    /// Examines again what was let go, to find a place that lies before it: the server's store is not what it was.
-    pub(super) fn look_behind(&mut self) -> Result<(), SourceError> {
-        self.done.clear();
-        self.stamp = None;
-        self.looked = None;
-        let live = self.begin_look();
-        let scan = self.scan()?;
-        self.take(&scan, live, true)
     }
 
     /// Lets the places of all files stand that are held now, and returns the live one.
@@ -102,9 +105,8 @@ impl LogSource {
         scan.iter().map(|entry| Entry { name: entry.name.clone(), stat: still(entry) }).collect()
     }
 
-    /// Takes what a look showed. `live` was the live file before; `behind`: rotated files that are new to us are from before
-    /// what is held.
-    fn take(&mut self, scan: &[Entry], live: Option<Stat>, behind: bool) -> Result<(), SourceError> {
+    /// Takes what a look showed. `live` was the live file before; what was `let_go` comes before what is held.
+    fn take(&mut self, scan: &[Entry], live: Option<Stat>, let_go: &[Stat]) -> Result<(), SourceError> {
         self.rename(scan);
         let is_live = |entry: &Entry, stat: Stat| entry.name == self.family.live() && entry.stat.same_file(&stat);
         let live_stays = live.is_some_and(|stat| scan.iter().any(|entry| is_live(entry, stat)));
@@ -140,7 +142,9 @@ impl LogSource {
             }
         }
         let new = self.adopt(new)?;
-        self.place(new, live_stays, behind)?;
+        let (behind, new) = new.into_iter().partition(|held| let_go.iter().any(|gone| held.stat.same_file(gone)));
+        self.place(behind, live_stays, true)?;
+        self.place(new, live_stays, false)?;
         denied.map_or(Ok(()), Err)
     }
 
@@ -240,8 +244,7 @@ impl LogSource {
                 generations.push(held);
             }
         }
-        let surplus = self.strangers.len().saturating_sub(MOST_STRANGERS);
-        self.strangers.drain(..surplus);
+        self.close_old_strangers();
         if !behind {
             self.learn_direction(&generations);
         }
@@ -253,13 +256,26 @@ impl LogSource {
             );
             first.gap = Some(gap(GapReason::Ambiguous, None, words));
         }
+        for live in &mut lives {
+            for copy in &generations {
+                live.was_copied_to(copy, &self.key).map_err(|error| SourceError::io(&self.path, error))?;
+            }
+        }
         for held in generations.iter_mut().chain(&mut lives) {
+            held.fresh = false;
             held.note_unread(&self.key).map_err(|error| SourceError::io(&self.path, error))?;
         }
         let at = if behind { 0 } else { self.chain.len() };
         self.chain.splice(at..at, generations);
         self.chain.extend(lives);
         Ok(())
+    }
+
+    /// Keeps the newest copies open, and of the others those which can be opened again.
+    pub(super) fn close_old_strangers(&mut self) {
+        self.strangers.sort_by_key(|stranger| std::cmp::Reverse(stranger.stat.modified_ns));
+        self.strangers.iter_mut().skip(MOST_STRANGERS).for_each(|stranger| stranger.file = None);
+        self.strangers.retain(|stranger| stranger.file.is_some() || stranger.present);
     }
 
     /// Learns which way numbers run: new files are newer than those which were held before.

@@ -53,8 +53,11 @@ impl LogSource {
             place = self.find_unopened(at)?;
         }
         if let Some(index) = place {
+            // Not by its text again, which may have been cut meanwhile.
+            let found = self.new_reference();
+            self.chain[index].reference = Some(found);
             self.settle_order(index, at)?;
-            place = self.find(at)?;
+            place = Some(self.index(found)?);
         }
         match place {
             Some(index) => {
@@ -138,13 +141,19 @@ impl LogSource {
     }
 
     /// The file of the position among the copies that were put aside before it was known where to go on: the log was cut
-    /// since, and the copy has what is left of its text. Makes it the first of the chain.
+    /// since, and the copy has what is left of its text. Puts it into the chain.
     fn find_copy(&mut self, at: &Position) -> Result<Option<usize>, SourceError> {
+        self.open_strangers()?;
         for index in 0..self.strangers.len() {
             if self.strangers[index].matches(&self.key, at).map_err(|error| self.io(error))? {
                 let copy = self.strangers.remove(index);
-                self.chain.insert(0, copy);
-                return Ok(Some(0));
+                let place = self.behind_what_was_read(at)?;
+                for later in &mut self.chain[place..] {
+                    let looked = later.was_copied_to(&copy, &self.key);
+                    looked.map_err(|error| SourceError::io(&self.path, error))?;
+                }
+                self.chain.insert(place, copy);
+                return Ok(Some(place));
             }
         }
         Ok(None)
@@ -171,15 +180,27 @@ impl LogSource {
         if self.direction.is_some() || !all_are_named && !self.chain.iter().any(|held| held.guessed()) {
             return Ok(());
         }
-        let number = |held: &Held| match self.family.mark(&held.name) {
+        let family = self.family.clone();
+        let number = |held: &Held| match family.mark(&held.name) {
             Some(Mark::Number(number)) => Some(number),
             _ => None,
         };
         let Some(last) = number(&self.chain[index]) else { return Ok(()) };
         let mut newer = Vec::new();
-        for (at, held) in self.chain.iter().enumerate() {
-            if at != index && held.end() == 0 && !self.was_read(held, reached)? {
-                newer.extend(number(held));
+        for at in 0..self.chain.len() {
+            if at == index || self.chain[at].end() > 0 {
+                continue;
+            }
+            // One that is not open can't be told apart until it is.
+            let is_closed = self.chain[at].file.is_none();
+            if is_closed && self.open_at_last(at)?.is_some() {
+                continue;
+            }
+            if !self.was_read(&self.chain[at], reached)? {
+                newer.extend(number(&self.chain[at]));
+            }
+            if is_closed {
+                self.chain[at].file = None;
             }
         }
         self.direction = match newer.first() {
@@ -230,10 +251,16 @@ impl LogSource {
         }
         self.strangers.append(&mut copies);
         let rotated_later = later.iter().any(|held| held.name != self.family.live());
+        // In `later`, behind what is pending and was found.
+        let mut next = 0;
         for (which, missing) in pending.iter().enumerate() {
+            if let Some(place) = position(&self.key, &later, missing).map_err(|error| self.io(error))? {
+                next = next.max(place + 1);
+                continue;
+            }
             // The rest of a text that was cut is pending in its copy, which can be the file that was found.
             let mut found = false;
-            for files in [&self.chain, &later, &self.strangers] {
+            for files in [&self.chain, &self.strangers] {
                 found = found || contains(&self.key, files, missing).map_err(|error| self.io(error))?;
             }
             if !found {
@@ -244,7 +271,8 @@ impl LogSource {
                     self.path.display(),
                     missing.offset
                 );
-                join(&mut self.owed, Some(gap(GapReason::Deleted, lost, words)));
+                let told = later.get_mut(next).map_or(&mut self.owed, |held| &mut held.gap);
+                join(told, Some(gap(GapReason::Deleted, lost, words)));
             }
         }
         self.chain.append(&mut later);
@@ -293,6 +321,17 @@ impl LogSource {
         self.enter_from(0)
     }
 
+    /// The place in the chain behind the last file that was read to its end before `reached` was.
+    fn behind_what_was_read(&self, reached: &Position) -> Result<usize, SourceError> {
+        for index in (0..self.chain.len()).rev() {
+            let held = &self.chain[index];
+            if held.end() == 0 && held.name != self.family.live() && self.was_read(held, reached)? {
+                return Ok(index + 1);
+            }
+        }
+        Ok(0)
+    }
+
     /// Whether a file was read to its end before `reached` was, by its text; or is a copy that ends before what was read of
     /// its text: as a rule the site is ahead of who copies and cuts.
     fn was_read(&self, held: &Held, reached: &Position) -> Result<bool, SourceError> {
@@ -312,13 +351,18 @@ impl LogSource {
 }
 
 /// Whether one of the files is the one that the position was taken in.
-fn contains(key: &super::AnchorKey, files: &[Held], position: &Position) -> std::io::Result<bool> {
-    for held in files {
-        if held.matches(key, position)? {
-            return Ok(true);
+fn contains(key: &super::AnchorKey, files: &[Held], at: &Position) -> std::io::Result<bool> {
+    Ok(position(key, files, at)?.is_some())
+}
+
+/// Which of the files the position was taken in.
+fn position(key: &super::AnchorKey, files: &[Held], at: &Position) -> std::io::Result<Option<usize>> {
+    for (place, held) in files.iter().enumerate() {
+        if held.matches(key, at)? {
+            return Ok(Some(place));
         }
     }
-    Ok(false)
+    Ok(None)
 }
 
 /// Whether one of two files is a copy of the other, or of its beginning. Not by a position alone: one at the first bytes of a
