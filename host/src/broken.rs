@@ -27,6 +27,8 @@ pub enum Rule {
     FullIsNotStored,
     /// 11: an end is recorded before anybody is told.
     EndIsRecorded,
+    /// 13: a site that gives signs of life is not silent.
+    BeatsCount,
     /// 7 and 12: what another opening has fenced off, or is for another length, is not written. Either of both checks alone
     /// keeps the bytes right where one site sends.
     FenceAndBase,

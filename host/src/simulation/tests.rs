@@ -16,7 +16,7 @@ fn found(rule: Rule, first: u64, seeds: u64) -> Option<(u64, String)> {
 }
 
 /// Each rule, with a seed at or shortly before one that finds it broken.
-const RULES: [(Rule, u64); 12] = [
+const RULES: [(Rule, u64); 13] = [
     (Rule::DrainBeforeMovingOn, 36),
     (Rule::HoldUntilAcknowledged, 0),
     (Rule::OrderOfRotatedFiles, 2),
@@ -29,6 +29,7 @@ const RULES: [(Rule, u64); 12] = [
     (Rule::FullIsNotStored, 114),
     (Rule::EndIsRecorded, 0),
     (Rule::FenceAndBase, 198),
+    (Rule::BeatsCount, 0),
 ];
 
 #[test]

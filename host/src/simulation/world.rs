@@ -78,6 +78,8 @@ struct Connection {
     dead: bool,
     /// When the server learns that it is gone, once all has come that was on its way.
     gone_at: Option<u64>,
+    /// When a sign of the site's life came over it last.
+    beat_came: Option<u64>,
 }
 
 impl Connection {
@@ -627,6 +629,7 @@ impl World<'_> {
             to_site: VecDeque::new(),
             dead: false,
             gone_at: None,
+            beat_came: None,
         };
         self.connections.push(connection);
         self.note(|this| format!("connection {} is made", this.numbers));
@@ -707,6 +710,10 @@ impl World<'_> {
     fn server_takes(&mut self, number: u64, frames: Vec<site_frame::Frame>) -> Result<(), String> {
         let site = SiteName::new("site").map_err(|error| error.to_string())?;
         let Some(server) = &mut self.server else { return Ok(()) };
+        if frames.iter().any(|frame| matches!(frame, site_frame::Frame::Beat(_))) {
+            let now = self.time.now();
+            self.connections.iter_mut().filter(|it| it.number == number).for_each(|it| it.beat_came = Some(now));
+        }
         let answers = server.take(number, &site, frames);
         self.answer(answers)
     }
@@ -720,6 +727,7 @@ impl World<'_> {
         let stored = self.server.as_ref().and_then(Server::state).map_or(0, |state| state.stored);
         let at = self.time.now() + self.delay * MS;
         for (number, frame) in answers {
+            self.judge_answer(number, &frame)?;
             if matches!(frame, server_frame::Frame::Ack(_) | server_frame::Frame::Closed(_)) {
                 self.judge.ledger().acknowledged(stored);
             }

@@ -8,8 +8,9 @@ use super::super::server::Server;
 use super::{GOES_ON_WITHIN, LOG, World};
 use crate::clock::Clock;
 use crate::policy::{Kind, Promise};
+use crate::server::IDLE_TIMEOUT;
 use crate::site::{Ending, Outcome};
-use crate::wire::{self, EndKind};
+use crate::wire::{self, EndKind, server_frame};
 
 impl World<'_> {
     fn stored_data(&self, stored: u64) -> Result<Vec<u8>, String> {
@@ -42,6 +43,22 @@ impl World<'_> {
                 self.job.with_truth(|written, fates| oracle.stored(&data, &state.gaps, written, fates))
             }
             Judge::Lines(lines) => lines.stored(&data, self.stopping),
+        }
+    }
+
+    /// A site that is heard is not told that its stream was idle.
+    pub(super) fn judge_answer(&self, connection: u64, frame: &server_frame::Frame) -> Result<(), String> {
+        let server_frame::Frame::Closed(closed) = frame else { return Ok(()) };
+        // A policy of the server has its own idea of it.
+        if closed.kind() != EndKind::Idle || self.policies.tried() == Some(Kind::Receiver) {
+            return Ok(());
+        }
+        let connection = self.connections.iter().find(|it| it.number == connection);
+        match connection.and_then(|connection| connection.beat_came) {
+            Some(beat) if self.time.now() - beat < IDLE_TIMEOUT.as_nanos() as u64 => {
+                Err("a stream was closed as idle, and a sign of its site's life had just come".into())
+            }
+            _ => Ok(()),
         }
     }
 
