@@ -29,6 +29,10 @@ pub enum Rule {
     EndIsRecorded,
     /// 13: a site that gives signs of life is not silent.
     BeatsCount,
+    /// 15: of a range that comes in parts nothing is stored before its last one is there.
+    RangeIsWhole,
+    /// 16: what a receiver's step appended counts when the step has returned.
+    StagedUntilReturned,
     /// 7 and 12: what another opening has fenced off, or is for another length, is not written. Either of both checks alone
     /// keeps the bytes right where one site sends.
     FenceAndBase,

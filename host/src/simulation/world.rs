@@ -38,6 +38,8 @@ const SERVERS_SILENCE: u64 = 40 * SECOND;
 const ENDS_WITHIN: u64 = 600 * SECOND;
 /// The same for a policy that is tried, after the last progress: it may wait on purpose.
 const GOES_ON_WITHIN: u64 = 24 * 3_600 * SECOND;
+/// So long a part of a range is at the server before what follows it: long enough for something to happen in between.
+const PART: u64 = 20 * MS;
 /// More steps than this is a loop without an end.
 const STEPS: u64 = 200_000;
 /// So many of them at one moment, too.
@@ -50,6 +52,8 @@ pub(super) struct Course {
     pub promise: Option<Promise>,
     /// So many bytes it was seen to take of one log: beyond them it may refuse more.
     pub takes: u64,
+    /// Whether a policy may fail, as long as the hosts make up for it.
+    pub forgives: bool,
 }
 
 impl Course {
@@ -87,6 +91,16 @@ impl Connection {
     fn dies(&mut self, gone_at: u64) {
         self.dead = true;
         self.gone_at.get_or_insert(gone_at);
+    }
+
+    /// Sends a frame to the server, to arrive at this time, behind those before it.
+    fn send(&mut self, at: u64, frame: site_frame::Frame) {
+        if self.dead {
+            return;
+        }
+        let is_part = |frame: &_| matches!(frame, site_frame::Frame::Data(data) if data.reached.is_none());
+        let after = self.to_server.back().map_or(0, |(at, before)| at + if is_part(before) { PART } else { 0 });
+        self.to_server.push_back((at.max(after), frame));
     }
 
     /// When the server learns that it is gone.
@@ -183,8 +197,8 @@ pub(super) fn run_until(schedule: &Schedule, course: &Course, traced: bool, unti
         None | Some(Promise::Forwards) => Judge::Bytes(Oracle::new()),
         Some(promise) => Judge::Lines(Lines::new(promise, course.policies.tried(), schedule.destroys)),
     };
-    World { until, takes: course.takes, ..world(schedule, &course.policies, course.promise, time, job, judge, traced) }
-        .run()
+    let world = world(schedule, &course.policies, course.promise, time, job, judge, traced);
+    World { until, takes: course.takes, witness: Witness::new(course.forgives), ..world }.run()
 }
 
 /// What policies make of a text that is there at once, without any fault.
@@ -648,11 +662,8 @@ impl World<'_> {
 
     fn send(&mut self, number: u64, frame: site_frame::Frame) {
         let at = self.time.now() + self.delay * MS;
-        if let Some(connection) = self.connections.iter_mut().find(|connection| connection.number == number)
-            && !connection.dead
-        {
-            let after = connection.to_server.back().map_or(0, |(at, _)| *at);
-            connection.to_server.push_back((at.max(after), frame));
+        if let Some(connection) = self.connections.iter_mut().find(|connection| connection.number == number) {
+            connection.send(at, frame);
         }
     }
 
@@ -676,10 +687,8 @@ impl World<'_> {
                         trace.push(format!("{:>10.3} s    site -> {}", self.time.now() as f64 / 1e9, words()));
                     }
                     let at = self.time.now() + self.delay * MS;
-                    let to = self.connections.iter_mut().find(|connection| connection.number == number);
-                    if let Some(to) = to.filter(|to| !to.dead) {
-                        let after = to.to_server.back().map_or(0, |(at, _)| *at);
-                        to.to_server.push_back((at.max(after), frame));
+                    if let Some(to) = self.connections.iter_mut().find(|connection| connection.number == number) {
+                        to.send(at, frame);
                     }
                 }
             }
