@@ -23,6 +23,8 @@ pub enum Rule {
     BytesBeforePosition,
     /// 8: with flushes, what is acknowledged is flushed.
     FlushBeforeAcknowledging,
+    /// 9: data that no journal knows is not written to.
+    OnlyItsOwnData,
     /// 10: what a full disk refused is not acknowledged.
     FullIsNotStored,
     /// 11: an end is recorded before anybody is told.

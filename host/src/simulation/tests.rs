@@ -45,7 +45,7 @@ fn found(rule: Rule, cast: Cast, first: u64, seeds: u64) -> Option<(u64, String)
 }
 
 /// Each rule, with a seed at or shortly before one that finds it broken.
-const RULES: [(Rule, Cast, u64); 15] = [
+const RULES: [(Rule, Cast, u64); 16] = [
     (Rule::DrainBeforeMovingOn, Cast::BuiltIn, 36),
     (Rule::HoldUntilAcknowledged, Cast::BuiltIn, 0),
     (Rule::OrderOfRotatedFiles, Cast::BuiltIn, 2),
@@ -55,6 +55,7 @@ const RULES: [(Rule, Cast, u64); 15] = [
     (Rule::WriteAtCommitted, Cast::BuiltIn, 0),
     (Rule::BytesBeforePosition, Cast::BuiltIn, 0),
     (Rule::FlushBeforeAcknowledging, Cast::BuiltIn, 12),
+    (Rule::OnlyItsOwnData, Cast::BuiltIn, 60),
     (Rule::FullIsNotStored, Cast::BuiltIn, 114),
     (Rule::EndIsRecorded, Cast::BuiltIn, 0),
     (Rule::FenceAndBase, Cast::BuiltIn, 198),

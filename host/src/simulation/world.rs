@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::ffi::OsStr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -159,6 +160,8 @@ pub(super) struct World<'a> {
     job: Job,
     disk: SimulatedDisk,
     boot: u8,
+    /// What the log's file had when its journal was lost: so it stays, and the stream is refused.
+    orphaned: Option<Vec<u8>>,
     server: Option<Server>,
     server_at: Option<u64>,
     server_died: bool,
@@ -251,6 +254,7 @@ fn world<'a>(
         disk: SimulatedDisk::new(time.clone()),
         time,
         boot: 1,
+        orphaned: None,
         server: None,
         server_at: Some(0),
         server_died: false,
@@ -514,6 +518,16 @@ impl World<'_> {
                     self.job.acknowledged_was_lost();
                 }
                 return self.server_is_gone(time);
+            }
+            Happening::LoseJournals(time) => {
+                self.disk.kill();
+                self.disk.lose(Path::new(".fedtail"));
+                let left = self.log_file();
+                // Of an empty log nothing is lost.
+                self.orphaned = self.orphaned.take().or(Some(left)).filter(|left| !left.is_empty());
+                if self.server.is_some() {
+                    return self.server_is_gone(time);
+                }
             }
             Happening::Full(room) => self.disk.set_room(room),
             Happening::Room => self.disk.set_room(u64::MAX),

@@ -13,8 +13,13 @@ use crate::site::{Ending, Outcome};
 use crate::wire::{self, EndKind, server_frame};
 
 impl World<'_> {
+    /// What the server's file of the log has.
+    pub(super) fn log_file(&self) -> Vec<u8> {
+        self.disk.read(&Path::new("job/site").join(LOG))
+    }
+
     fn stored_data(&self, stored: u64) -> Result<Vec<u8>, String> {
-        let mut data = self.disk.read(Path::new("job/site").join(LOG).as_path());
+        let mut data = self.log_file();
         if (data.len() as u64) < stored {
             return Err(format!("the journal says {stored} bytes, and the log has {}", data.len()));
         }
@@ -26,6 +31,10 @@ impl World<'_> {
     pub(super) fn judge(&mut self) -> Result<(), String> {
         if let Some(fault) = self.witness.fault() {
             return Err(fault);
+        }
+        if let Some(left) = &self.orphaned {
+            let same = *left == self.log_file();
+            return if same { Ok(()) } else { Err("a file that no journal knows was written to".into()) };
         }
         let Some(state) = self.server.as_ref().and_then(Server::state) else { return Ok(()) };
         while let Some((_, known)) = self.frames.pop_front_if(|(end, _)| *end <= state.received) {
@@ -108,6 +117,12 @@ impl World<'_> {
     pub(super) fn over(&mut self) -> Result<(), String> {
         let Some(outcome) = self.site.as_ref().and_then(|site| site.driver.outcome().cloned()) else { return Ok(()) };
         self.note(|_| format!("the stream is over: {outcome}"));
+        if self.orphaned.is_some() {
+            let refused = outcome.ending == Ending::Refused && outcome.reason.contains("has no journal");
+            let wrong =
+                || format!("a file that no journal knows stands where the log goes, and the stream is {outcome}");
+            return if refused { Ok(()) } else { Err(wrong()) };
+        }
         if outcome.ending == Ending::Refused && self.may_refuse(outcome.stored) {
             return self.refused(&outcome);
         }
