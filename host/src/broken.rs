@@ -31,6 +31,8 @@ pub enum Rule {
     EndIsRecorded,
     /// 13: a site that gives signs of life is not silent.
     BeatsCount,
+    /// 14: a site has no more on its way than it was given credit for.
+    WithinCredit,
     /// 15: of a range that comes in parts nothing is stored before its last one is there.
     RangeIsWhole,
     /// 16: what a receiver's step appended counts when the step has returned.

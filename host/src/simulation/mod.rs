@@ -11,6 +11,7 @@
 
 mod act;
 mod chance;
+mod credit;
 mod disk;
 mod job;
 mod judge;

@@ -146,6 +146,8 @@ pub(super) struct Schedule {
     pub durability: Durability,
     /// Whether the source may lose text.
     pub destroys: bool,
+    /// The most bytes that the server lets be on their way, if that is less than it would allow by itself.
+    pub credit: u64,
     pub steps: Vec<Step>,
 }
 
@@ -211,27 +213,31 @@ impl Schedule {
                 steps.push(Step { after: chance.below(300), what });
             }
         }
-        let mut schedule = Self { seed, scheme, text, durability, destroys, steps };
+        let mut schedule = Self { seed, scheme, text, durability, destroys, credit: u64::MAX, steps };
         if for_policy.is_none() {
-            schedule.loses_journals();
+            schedule.add();
         }
         schedule
     }
 
-    /// In a few runs the journals are lost, which ends the stream. Chances of their own, so that nothing else changes by it.
-    fn loses_journals(&mut self) {
+    /// Adds what few runs have, by chances of its own, so that nothing else changes by it: journals that are lost, which
+    /// ends the stream, and a server with many streams.
+    fn add(&mut self) {
         let mut chance = Chance::new(self.seed ^ 0x4a4f);
         if chance.one_in(32) {
             let at = chance.below(self.steps.len() as u64 + 1) as usize;
             let lost = Happening::LoseJournals(chance.below(2_000));
             self.steps.insert(at, Step { after: chance.below(40), what: lost });
         }
+        if chance.one_in(16) {
+            self.credit = chance.between(200, 4_000);
+        }
     }
 
     /// No fault, and a job that is over.
     pub fn nothing() -> Self {
         let (scheme, text, durability) = (Scheme::Upwards, Text::Lines, Durability::Flush);
-        Self { seed: 0, scheme, text, durability, destroys: false, steps: Vec::new() }
+        Self { seed: 0, scheme, text, durability, destroys: false, credit: u64::MAX, steps: Vec::new() }
     }
 }
 

@@ -45,7 +45,7 @@ fn found(rule: Rule, cast: Cast, first: u64, seeds: u64) -> Option<(u64, String)
 }
 
 /// Each rule, with a seed at or shortly before one that finds it broken.
-const RULES: [(Rule, Cast, u64); 16] = [
+const RULES: [(Rule, Cast, u64); 17] = [
     (Rule::DrainBeforeMovingOn, Cast::BuiltIn, 36),
     (Rule::HoldUntilAcknowledged, Cast::BuiltIn, 0),
     (Rule::OrderOfRotatedFiles, Cast::BuiltIn, 2),
@@ -60,6 +60,7 @@ const RULES: [(Rule, Cast, u64); 16] = [
     (Rule::EndIsRecorded, Cast::BuiltIn, 0),
     (Rule::FenceAndBase, Cast::BuiltIn, 198),
     (Rule::BeatsCount, Cast::BuiltIn, 0),
+    (Rule::WithinCredit, Cast::BuiltIn, 100),
     (Rule::RangeIsWhole, Cast::Halving, 0),
     (Rule::StagedUntilReturned, Cast::Trapping, 0),
 ];
@@ -120,6 +121,7 @@ fn a_stop_is_told_also_where_a_policy_was_to_be_replaced_and_is_not() {
         text: Text::Lines,
         durability: Durability::Flush,
         destroys: true,
+        credit: u64::MAX,
         steps,
     };
     assert_eq!(world::run(&schedule, &simulation.course, false).failure, None);

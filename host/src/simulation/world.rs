@@ -9,6 +9,7 @@ use std::time::Instant;
 use bytes::Bytes;
 
 use super::chance::Chance;
+use super::credit::Credit;
 use super::disk::SimulatedDisk;
 use super::job::{Job, LOG};
 use super::judge::Judge;
@@ -176,6 +177,7 @@ pub(super) struct World<'a> {
     delay: u64,
     reachable_at: u64,
     judge: Judge,
+    credit: Credit,
     chance: Chance,
     ends: u64,
     /// For each frame, up to where it brings the stream, and what the site knew when it made it.
@@ -269,6 +271,7 @@ fn world<'a>(
         delay: 1,
         reachable_at: 0,
         judge,
+        credit: Credit::default(),
         chance: Chance::new(schedule.seed ^ 0x5151),
         ends: 0,
         frames: VecDeque::new(),
@@ -692,6 +695,7 @@ impl World<'_> {
             while let Some(frame) = site.driver.next_frame() {
                 if let site_frame::Frame::Data(data) = &frame {
                     self.judge.sent(data.base, &data.payload)?;
+                    self.credit.sent(data)?;
                     let end = data.base + data.payload.len() as u64;
                     self.frames.push_back((end, self.job.operations()));
                 }
@@ -722,6 +726,7 @@ impl World<'_> {
         if matches!(frame, server_frame::Frame::Beat(_)) {
             return Ok(());
         }
+        self.credit.told(&frame);
         self.note(|_| format!("  server -> {}", words::answered(&frame)));
         if matches!(frame, server_frame::Frame::Opened(_)) {
             self.job.site_resumes();
@@ -749,7 +754,12 @@ impl World<'_> {
         }
         let stored = self.server.as_ref().and_then(Server::state).map_or(0, |state| state.stored);
         let at = self.time.now() + self.delay * MS;
-        for (number, frame) in answers {
+        for (number, mut frame) in answers {
+            match &mut frame {
+                server_frame::Frame::Opened(opened) => opened.credit = opened.credit.min(self.schedule.credit),
+                server_frame::Frame::Ack(ack) => ack.credit = ack.credit.min(self.schedule.credit),
+                _ => {}
+            }
             self.judge_answer(number, &frame)?;
             if matches!(frame, server_frame::Frame::Ack(_) | server_frame::Frame::Closed(_)) {
                 self.judge.ledger().acknowledged(stored);
