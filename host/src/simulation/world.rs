@@ -526,8 +526,12 @@ impl World<'_> {
                 self.disk.kill();
                 self.disk.lose(Path::new(".fedtail"));
                 let left = self.log_file();
-                // Of an empty log nothing is lost.
-                self.orphaned = self.orphaned.take().or(Some(left)).filter(|left| !left.is_empty());
+                if left.is_empty() {
+                    // Of an empty log nothing is lost: the store begins anew.
+                    self.disk.lose(Path::new("job"));
+                } else {
+                    self.orphaned.get_or_insert(left);
+                }
                 if self.server.is_some() {
                     return self.server_is_gone(time);
                 }
