@@ -23,10 +23,20 @@ pub enum Rule {
     BytesBeforePosition,
     /// 8: with flushes, what is acknowledged is flushed.
     FlushBeforeAcknowledging,
+    /// 9: data that no journal knows is not written to.
+    OnlyItsOwnData,
     /// 10: what a full disk refused is not acknowledged.
     FullIsNotStored,
     /// 11: an end is recorded before anybody is told.
     EndIsRecorded,
+    /// 13: a site that gives signs of life is not silent.
+    BeatsCount,
+    /// 14: a site has no more on its way than it was given credit for.
+    WithinCredit,
+    /// 15: of a range that comes in parts nothing is stored before its last one is there.
+    RangeIsWhole,
+    /// 16: what a receiver's step appended counts when the step has returned.
+    StagedUntilReturned,
     /// 7 and 12: what another opening has fenced off, or is for another length, is not written. Either of both checks alone
     /// keeps the bytes right where one site sends.
     FenceAndBase,

@@ -18,6 +18,7 @@ use super::limits;
 use super::machine::{Machine, Needs};
 use super::streamer::gap_to_guest;
 use super::wasi;
+use crate::broken::{Rule, is_broken};
 use crate::clock::Clock;
 use crate::wire;
 
@@ -259,7 +260,10 @@ impl ReceiverInstance {
             ReceiverWake::Timer => receiving::Wake::Timer,
         };
         let receiving = self.bindings.fedtail_policy_receiving();
-        let next = guest::call(&mut self.store, |store| receiving.call_step(store, &wake))?;
+        let next = match guest::call(&mut self.store, |store| receiving.call_step(store, &wake)) {
+            Err(_) if is_broken(Rule::StagedUntilReturned) => Ok(receiving::Next::Wait),
+            returned => returned?,
+        };
         let next = next.map_err(|words| Fault::Gave(printable(&words)))?;
         let staging = &mut self.store.data_mut().host;
         staging.open = false;

@@ -17,6 +17,18 @@ pub fn marking() -> &'static [u8] {
     BUILT.get_or_init(|| build("fedtail-guest-marking"))
 }
 
+/// A streamer that does what its settings say; see its crate.
+pub fn hostile() -> &'static [u8] {
+    static BUILT: OnceLock<Vec<u8>> = OnceLock::new();
+    BUILT.get_or_init(|| build("fedtail-guest-hostile"))
+}
+
+/// A receiver that does what its settings say; see its crate.
+pub fn hostile_receiver() -> &'static [u8] {
+    static BUILT: OnceLock<Vec<u8>> = OnceLock::new();
+    BUILT.get_or_init(|| build("fedtail-guest-hostile-receiver"))
+}
+
 fn build(guest: &str) -> Vec<u8> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     GuestBuild::new(root, &root.join("target")).unwrap().build(guest).unwrap().component().to_vec()

@@ -179,6 +179,18 @@ impl SimulatedDisk {
         state.names = state.flushed_names.clone();
     }
 
+    /// Loses the files below a directory, as a backup does that did not have them. All else is as if it was flushed.
+    pub fn lose(&self, directory: &Path) {
+        let mut state = self.lock();
+        state.names.retain(|path, _| !path.starts_with(directory));
+        state.flushed_names = state.names.clone();
+        state.namings.clear();
+        for blob in &mut state.blobs {
+            blob.flushed = blob.bytes.clone();
+            blob.changes.clear();
+        }
+    }
+
     /// What a file holds now, as any program that reads it sees it.
     pub fn read(&self, path: &Path) -> Vec<u8> {
         let state = self.lock();

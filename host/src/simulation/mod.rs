@@ -11,6 +11,7 @@
 
 mod act;
 mod chance;
+mod credit;
 mod disk;
 mod job;
 mod judge;
@@ -88,7 +89,7 @@ impl Simulation {
     ///
     /// They could not be compiled on this machine.
     pub fn new() -> Result<Self, PolicyError> {
-        Ok(Self { course: Course { policies: Policies::embedded()?, promise: None, takes: u64::MAX } })
+        Ok(Self { course: Course { policies: Policies::embedded()?, promise: None, takes: u64::MAX, forgives: false } })
     }
 
     /// With a policy of this kind, its settings, and the built-in policy at the other side. What it promises is told
@@ -129,7 +130,7 @@ impl Simulation {
             return Err(Unfit::Fails(format!("the stream is refused: {words}")));
         }
         let takes = reference.stored.len() as u64;
-        Ok(Self { course: Course { policies, promise: Some(promise), takes } })
+        Ok(Self { course: Course { policies, promise: Some(promise), takes, forgives: false } })
     }
 
     /// What the policy promises that is tried; none: the built-in ones, which are held to everything.

@@ -29,6 +29,8 @@ pub(super) enum Happening {
     KillServerInWrite(u64, u64),
     /// The server's machine loses its power, for so many milliseconds.
     PowerLoss(u64),
+    /// The server is killed, and started again after so many milliseconds, without the journals of its logs.
+    LoseJournals(u64),
     /// So many bytes are left on the server's disk.
     Full(u64),
     /// There is room again.
@@ -76,6 +78,7 @@ impl Happening {
             Self::KillServer(_) => "kills of the server",
             Self::KillServerInWrite(..) => "kills of the server in a write",
             Self::PowerLoss(_) => "losses of power",
+            Self::LoseJournals(_) => "losses of the journals",
             Self::Full(_) => "full disks",
             Self::Room => "disks with room again",
             Self::ReadOnly(_) => "changes of a store to read-only or back",
@@ -111,6 +114,9 @@ impl fmt::Display for Happening {
                  ms later"
             ),
             Self::PowerLoss(time) => write!(f, "the server's machine loses its power for {time} ms"),
+            Self::LoseJournals(time) => {
+                write!(f, "the server is killed, loses the journals of its logs, and is started again {time} ms later")
+            }
             Self::Full(room) => write!(f, "{room} bytes are left on the server's disk"),
             Self::Room => f.write_str("there is room on the server's disk"),
             Self::ReadOnly(true) => f.write_str("the server's disk becomes read-only"),
@@ -140,6 +146,8 @@ pub(super) struct Schedule {
     pub durability: Durability,
     /// Whether the source may lose text.
     pub destroys: bool,
+    /// The most bytes that the server lets be on their way, if that is less than it would allow by itself.
+    pub credit: u64,
     pub steps: Vec<Step>,
 }
 
@@ -205,13 +213,31 @@ impl Schedule {
                 steps.push(Step { after: chance.below(300), what });
             }
         }
-        Self { seed, scheme, text, durability, destroys, steps }
+        let mut schedule = Self { seed, scheme, text, durability, destroys, credit: u64::MAX, steps };
+        if for_policy.is_none() {
+            schedule.add();
+        }
+        schedule
+    }
+
+    /// Adds what few runs have, by chances of its own, so that nothing else changes by it: journals that are lost, which
+    /// ends the stream, and a server with many streams.
+    fn add(&mut self) {
+        let mut chance = Chance::new(self.seed ^ 0x4a4f);
+        if chance.one_in(32) {
+            let at = chance.below(self.steps.len() as u64 + 1) as usize;
+            let lost = Happening::LoseJournals(chance.below(2_000));
+            self.steps.insert(at, Step { after: chance.below(40), what: lost });
+        }
+        if chance.one_in(16) {
+            self.credit = chance.between(200, 4_000);
+        }
     }
 
     /// No fault, and a job that is over.
     pub fn nothing() -> Self {
         let (scheme, text, durability) = (Scheme::Upwards, Text::Lines, Durability::Flush);
-        Self { seed: 0, scheme, text, durability, destroys: false, steps: Vec::new() }
+        Self { seed: 0, scheme, text, durability, destroys: false, credit: u64::MAX, steps: Vec::new() }
     }
 }
 

@@ -44,6 +44,10 @@ pub(super) fn shortest(mut schedule: Schedule, course: &Course, until: Option<In
             }
             size /= 2;
         }
+        let candidate = Schedule { credit: u64::MAX, ..schedule.clone() };
+        if fails(&candidate) {
+            schedule = candidate;
+        }
         for index in 0..schedule.steps.len() {
             for simpler in schedule.steps[index].what.simpler() {
                 let mut candidate = schedule.clone();
@@ -80,6 +84,9 @@ pub(super) fn words(schedule: &Schedule) -> Vec<String> {
     };
     let Schedule { text, scheme, .. } = schedule;
     let mut words = vec![format!("the log: {text}; {scheme}. The server: {durability}.")];
+    if schedule.credit < u64::MAX {
+        words.push(format!("The server lets {} bytes be on their way.", schedule.credit));
+    }
     let step = |(after, what): (u64, Happening)| format!("  after {after} ms: {what}");
     words.extend(schedule.steps.iter().map(|it| step((it.after, it.what))));
     words

@@ -9,17 +9,28 @@ use crate::site::guardian::{Guardian, Passed, SitePolicy};
 
 /// The first fault of a run. Clones are the same one.
 #[derive(Clone, Default)]
-pub(super) struct Witness(Arc<Mutex<Option<String>>>);
+pub(super) struct Witness {
+    fault: Arc<Mutex<Option<String>>>,
+    forgives: bool,
+}
 
 impl Witness {
+    /// One that forgives, or not.
+    pub fn new(forgives: bool) -> Self {
+        Self { forgives, ..Self::default() }
+    }
+
     /// A policy did this.
     pub fn saw(&self, words: impl ToString) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_with(|| words.to_string());
+        if self.forgives {
+            return;
+        }
+        self.fault.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_with(|| words.to_string());
     }
 
     /// What was seen first.
     pub fn fault(&self) -> Option<String> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.fault.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 

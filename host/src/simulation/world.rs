@@ -2,12 +2,14 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::ffi::OsStr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
 
 use super::chance::Chance;
+use super::credit::Credit;
 use super::disk::SimulatedDisk;
 use super::job::{Job, LOG};
 use super::judge::Judge;
@@ -40,6 +42,8 @@ const LONGEST_JUMP: i64 = 80_000;
 const ENDS_WITHIN: u64 = 600 * SECOND;
 /// The same for a policy that is tried, after the last progress: it may wait on purpose.
 const GOES_ON_WITHIN: u64 = 24 * 3_600 * SECOND;
+/// So long a part of a range is at the server before what follows it: long enough for something to happen in between.
+const PART: u64 = 20 * MS;
 /// More steps than this is a loop without an end.
 const STEPS: u64 = 200_000;
 /// So many of them at one moment, too.
@@ -52,6 +56,8 @@ pub(super) struct Course {
     pub promise: Option<Promise>,
     /// So many bytes it was seen to take of one log: beyond them it may refuse more.
     pub takes: u64,
+    /// Whether a policy may fail, as long as the hosts make up for it.
+    pub forgives: bool,
 }
 
 impl Course {
@@ -80,6 +86,8 @@ struct Connection {
     dead: bool,
     /// When the server learns that it is gone, once all has come that was on its way.
     gone_at: Option<u64>,
+    /// When a sign of the site's life came over it last.
+    beat_came: Option<u64>,
 }
 
 impl Connection {
@@ -87,6 +95,16 @@ impl Connection {
     fn dies(&mut self, gone_at: u64) {
         self.dead = true;
         self.gone_at.get_or_insert(gone_at);
+    }
+
+    /// Sends a frame to the server, to arrive at this time, behind those before it.
+    fn send(&mut self, at: u64, frame: site_frame::Frame) {
+        if self.dead {
+            return;
+        }
+        let is_part = |frame: &_| matches!(frame, site_frame::Frame::Data(data) if data.reached.is_none());
+        let after = self.to_server.back().map_or(0, |(at, before)| at + if is_part(before) { PART } else { 0 });
+        self.to_server.push_back((at.max(after), frame));
     }
 
     /// When the server learns that it is gone.
@@ -145,6 +163,8 @@ pub(super) struct World<'a> {
     job: Job,
     disk: SimulatedDisk,
     boot: u8,
+    /// What the log's file had when its journal was lost: so it stays, and the stream is refused.
+    orphaned: Option<Vec<u8>>,
     server: Option<Server>,
     server_at: Option<u64>,
     server_died: bool,
@@ -161,6 +181,7 @@ pub(super) struct World<'a> {
     delay: u64,
     reachable_at: u64,
     judge: Judge,
+    credit: Credit,
     chance: Chance,
     ends: u64,
     /// For each frame, up to where it brings the stream, and what the site knew when it made it.
@@ -185,8 +206,8 @@ pub(super) fn run_until(schedule: &Schedule, course: &Course, traced: bool, unti
         None | Some(Promise::Forwards) => Judge::Bytes(Oracle::new()),
         Some(promise) => Judge::Lines(Lines::new(promise, course.policies.tried(), schedule.destroys)),
     };
-    World { until, takes: course.takes, ..world(schedule, &course.policies, course.promise, time, job, judge, traced) }
-        .run()
+    let world = world(schedule, &course.policies, course.promise, time, job, judge, traced);
+    World { until, takes: course.takes, witness: Witness::new(course.forgives), ..world }.run()
 }
 
 /// What policies make of a text that is there at once, without any fault.
@@ -239,6 +260,7 @@ fn world<'a>(
         disk: SimulatedDisk::new(time.clone()),
         time,
         boot: 1,
+        orphaned: None,
         server: None,
         server_at: Some(0),
         server_died: false,
@@ -254,6 +276,7 @@ fn world<'a>(
         delay: 1,
         reachable_at: 0,
         judge,
+        credit: Credit::default(),
         chance: Chance::new(schedule.seed ^ 0x5151),
         ends: 0,
         frames: VecDeque::new(),
@@ -504,6 +527,20 @@ impl World<'_> {
                 }
                 return self.server_is_gone(time);
             }
+            Happening::LoseJournals(time) => {
+                self.disk.kill();
+                self.disk.lose(Path::new(".fedtail"));
+                let left = self.log_file();
+                if left.is_empty() {
+                    // Of an empty log nothing is lost: the store begins anew.
+                    self.disk.lose(Path::new("job"));
+                } else {
+                    self.orphaned.get_or_insert(left);
+                }
+                if self.server.is_some() {
+                    return self.server_is_gone(time);
+                }
+            }
             Happening::Full(room) => self.disk.set_room(room),
             Happening::Room => self.disk.set_room(u64::MAX),
             Happening::ReadOnly(read_only) => self.disk.set_read_only(read_only),
@@ -637,6 +674,7 @@ impl World<'_> {
             to_site: VecDeque::new(),
             dead: false,
             gone_at: None,
+            beat_came: None,
         };
         self.connections.push(connection);
         self.note(|this| format!("connection {} is made", this.numbers));
@@ -655,11 +693,8 @@ impl World<'_> {
 
     fn send(&mut self, number: u64, frame: site_frame::Frame) {
         let at = self.time.now() + self.delay * MS;
-        if let Some(connection) = self.connections.iter_mut().find(|connection| connection.number == number)
-            && !connection.dead
-        {
-            let after = connection.to_server.back().map_or(0, |(at, _)| *at);
-            connection.to_server.push_back((at.max(after), frame));
+        if let Some(connection) = self.connections.iter_mut().find(|connection| connection.number == number) {
+            connection.send(at, frame);
         }
     }
 
@@ -674,6 +709,7 @@ impl World<'_> {
             while let Some(frame) = site.driver.next_frame() {
                 if let site_frame::Frame::Data(data) = &frame {
                     self.judge.sent(data.base, &data.payload)?;
+                    self.credit.sent(data)?;
                     let end = data.base + data.payload.len() as u64;
                     self.frames.push_back((end, self.job.looked()));
                 }
@@ -683,10 +719,8 @@ impl World<'_> {
                         trace.push(format!("{:>10.3} s    site -> {}", self.time.now() as f64 / 1e9, words()));
                     }
                     let at = self.time.now() + self.delay * MS;
-                    let to = self.connections.iter_mut().find(|connection| connection.number == number);
-                    if let Some(to) = to.filter(|to| !to.dead) {
-                        let after = to.to_server.back().map_or(0, |(at, _)| *at);
-                        to.to_server.push_back((at.max(after), frame));
+                    if let Some(to) = self.connections.iter_mut().find(|connection| connection.number == number) {
+                        to.send(at, frame);
                     }
                 }
             }
@@ -706,6 +740,7 @@ impl World<'_> {
         if matches!(frame, server_frame::Frame::Beat(_)) {
             return Ok(());
         }
+        self.credit.told(&frame);
         self.note(|_| format!("  server -> {}", words::answered(&frame)));
         if matches!(frame, server_frame::Frame::Opened(_)) {
             self.job.site_resumes();
@@ -717,6 +752,10 @@ impl World<'_> {
     fn server_takes(&mut self, number: u64, frames: Vec<site_frame::Frame>) -> Result<(), String> {
         let site = SiteName::new("site").map_err(|error| error.to_string())?;
         let Some(server) = &mut self.server else { return Ok(()) };
+        if frames.iter().any(|frame| matches!(frame, site_frame::Frame::Beat(_))) {
+            let now = self.time.now();
+            self.connections.iter_mut().filter(|it| it.number == number).for_each(|it| it.beat_came = Some(now));
+        }
         let answers = server.take(number, &site, frames);
         self.answer(answers)
     }
@@ -729,7 +768,13 @@ impl World<'_> {
         }
         let stored = self.server.as_ref().and_then(Server::state).map_or(0, |state| state.stored);
         let at = self.time.now() + self.delay * MS;
-        for (number, frame) in answers {
+        for (number, mut frame) in answers {
+            match &mut frame {
+                server_frame::Frame::Opened(opened) => opened.credit = opened.credit.min(self.schedule.credit),
+                server_frame::Frame::Ack(ack) => ack.credit = ack.credit.min(self.schedule.credit),
+                _ => {}
+            }
+            self.judge_answer(number, &frame)?;
             if matches!(frame, server_frame::Frame::Ack(_) | server_frame::Frame::Closed(_)) {
                 self.judge.ledger().acknowledged(stored);
             }

@@ -180,7 +180,16 @@ impl Core {
     /// ever.
     pub fn window_is_open(&self) -> bool {
         let chunk = u64::from(limits::CHUNK);
-        self.opening.is_some_and(|opening| self.unacknowledged + chunk.min(opening.credit) <= opening.credit)
+        let credit = self.credit();
+        self.opening.is_some() && self.unacknowledged + chunk.min(credit) <= credit
+    }
+
+    /// How many bytes may be on their way.
+    fn credit(&self) -> u64 {
+        match self.opening {
+            Some(_) if is_broken(Rule::WithinCredit) => u64::MAX / 2,
+            opening => opening.map_or(0, |opening| opening.credit),
+        }
     }
 
     /// Why the source can't be what is stored, if it turned out so.
@@ -348,16 +357,17 @@ impl StreamerHost for Core {
     fn read(&mut self, file: FileRef, offset: u64, max: u32) -> Result<Bytes, SourceFault> {
         // What was read stays in memory until it is acknowledged, so reading has the window's bound too, and beyond it
         // what a policy has to see before it can send: a range.
-        let credit = self.opening.map_or(0, |opening| opening.credit);
-        if self.source.unacknowledged() > credit + u64::from(limits::RANGE) {
+        if self.source.unacknowledged() > self.credit() + u64::from(limits::RANGE) {
             return Err(SourceFault::Other("too much was read ahead of what is sent: send or skip first".into()));
         }
         self.source.read(file, offset, max).map_err(|error| self.fault(error))
     }
 
     fn window(&mut self) -> u64 {
-        let Some(opening) = self.opening else { return 0 };
-        let free = if self.window_is_open() { opening.credit - self.unacknowledged } else { 0 };
+        if self.opening.is_none() {
+            return 0;
+        }
+        let free = if self.window_is_open() { self.credit() - self.unacknowledged } else { 0 };
         let window = free.min(STEP_BYTES.saturating_sub(self.queued));
         self.wants_window |= window == 0;
         window

@@ -8,6 +8,7 @@
 use std::io;
 use std::time::SystemTime;
 
+use crate::broken::{Rule, is_broken};
 use crate::names::LogKey;
 use crate::wire::Record;
 
@@ -36,7 +37,7 @@ pub(super) fn load(shared: &Shared, key: &LogKey) -> Result<Found, StoreError> {
     let journal_path = layout::journal(key);
     let file = match shared.disk.open(&journal_path, Open::Write) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            if data_len > 0 {
+            if data_len > 0 && !is_broken(Rule::OnlyItsOwnData) {
                 let (data, journal) = (shared.full(&layout::data(key)), shared.full(&journal_path));
                 return Err(StoreError::NoJournal { data, journal, bytes: data_len });
             }

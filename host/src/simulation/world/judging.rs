@@ -8,12 +8,18 @@ use super::super::server::Server;
 use super::{GOES_ON_WITHIN, LOG, World};
 use crate::clock::Clock;
 use crate::policy::{Kind, Promise};
+use crate::server::IDLE_TIMEOUT;
 use crate::site::{Ending, Outcome};
-use crate::wire::{self, EndKind};
+use crate::wire::{self, EndKind, server_frame};
 
 impl World<'_> {
+    /// What the server's file of the log has.
+    pub(super) fn log_file(&self) -> Vec<u8> {
+        self.disk.read(&Path::new("job/site").join(LOG))
+    }
+
     fn stored_data(&self, stored: u64) -> Result<Vec<u8>, String> {
-        let mut data = self.disk.read(Path::new("job/site").join(LOG).as_path());
+        let mut data = self.log_file();
         if (data.len() as u64) < stored {
             return Err(format!("the journal says {stored} bytes, and the log has {}", data.len()));
         }
@@ -25,6 +31,10 @@ impl World<'_> {
     pub(super) fn judge(&mut self) -> Result<(), String> {
         if let Some(fault) = self.witness.fault() {
             return Err(fault);
+        }
+        if let Some(left) = &self.orphaned {
+            let same = *left == self.log_file();
+            return if same { Ok(()) } else { Err("a file that no journal knows was written to".into()) };
         }
         let Some(state) = self.server.as_ref().and_then(Server::state) else { return Ok(()) };
         while let Some((_, known)) = self.frames.pop_front_if(|(end, _)| *end <= state.received) {
@@ -42,6 +52,22 @@ impl World<'_> {
                 self.job.with_truth(|written, fates| oracle.stored(&data, &state.gaps, written, fates))
             }
             Judge::Lines(lines) => lines.stored(&data, self.stopping),
+        }
+    }
+
+    /// A site that is heard is not told that its stream was idle.
+    pub(super) fn judge_answer(&self, connection: u64, frame: &server_frame::Frame) -> Result<(), String> {
+        let server_frame::Frame::Closed(closed) = frame else { return Ok(()) };
+        // A policy of the server has its own idea of it.
+        if closed.kind() != EndKind::Idle || self.policies.tried() == Some(Kind::Receiver) {
+            return Ok(());
+        }
+        let connection = self.connections.iter().find(|it| it.number == connection);
+        match connection.and_then(|connection| connection.beat_came) {
+            Some(beat) if self.time.now() - beat < IDLE_TIMEOUT.as_nanos() as u64 => {
+                Err("a stream was closed as idle, and a sign of its site's life had just come".into())
+            }
+            _ => Ok(()),
         }
     }
 
@@ -91,6 +117,12 @@ impl World<'_> {
     pub(super) fn over(&mut self) -> Result<(), String> {
         let Some(outcome) = self.site.as_ref().and_then(|site| site.driver.outcome().cloned()) else { return Ok(()) };
         self.note(|_| format!("the stream is over: {outcome}"));
+        if self.orphaned.is_some() {
+            let refused = outcome.ending == Ending::Refused && outcome.reason.contains("has no journal");
+            let wrong =
+                || format!("a file that no journal knows stands where the log goes, and the stream is {outcome}");
+            return if refused { Ok(()) } else { Err(wrong()) };
+        }
         if outcome.ending == Ending::Refused && self.may_refuse(outcome.stored) {
             return self.refused(&outcome);
         }

@@ -8,7 +8,7 @@ use fedtail_policy_sdk::component::bindings::receiver as bindings;
 
 use bindings::exports::fedtail::policy::receiving::{Caller, Disposition, Ending, Guest, Next, Refusal, Terms, Wake};
 use bindings::fedtail::policy::chunks::Chunk;
-use bindings::fedtail::policy::log_sink;
+use bindings::fedtail::policy::{clock, log_sink};
 
 struct Hostile;
 
@@ -44,6 +44,14 @@ impl Guest for Hostile {
             "an error behind append" => {
                 log_sink::append(&chunk);
                 Err("it changed its mind".into())
+            }
+            "trap at times" => {
+                // Each fresh instance may have more luck.
+                let half = chunk.len() / 2;
+                log_sink::append(&chunk.slice(0, half));
+                assert!(!(clock::now() / 1_000_000).is_multiple_of(4), "in a step");
+                log_sink::append(&chunk.slice(half, chunk.len()));
+                Ok(Next::Wait)
             }
             "swallow" => Ok(Next::Wait),
             "store twice" => {

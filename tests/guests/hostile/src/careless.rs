@@ -25,6 +25,8 @@ enum Does {
     LoseTheLastLine,
     /// Traps when it goes on, if it was there before.
     TrapLater,
+    /// Sends each piece in two halves. That is no mistake.
+    Halve,
     /// Puts the number of openings that this instance has seen before each line.
     Remember,
 }
@@ -38,6 +40,7 @@ impl<H> Careless<H> {
             "lose a line" => Does::LoseALine,
             "lose the last line" => Does::LoseTheLastLine,
             "trap later" => Does::TrapLater,
+            "halve" => Does::Halve,
             "remember" => Does::Remember,
             _ => return Self { host, does: None, openings: 0, sent: false },
         });
@@ -86,6 +89,12 @@ impl<H: Content> Host for Careless<H> {
             return self.host.send(data, file, reached);
         }
         let bytes = self.host.bytes(data);
+        if let Some(Does::Halve) = self.does {
+            let halves = bytes.split_at(bytes.len() / 2);
+            let (first, second) = (self.host.chunk(halves.0), self.host.chunk(halves.1));
+            self.host.send_part(&first)?;
+            return self.host.send(&second, file, reached);
+        }
         match self.instead(bytes) {
             none if none.is_empty() => self.host.skip(file, reached),
             some => {
