@@ -303,3 +303,49 @@ fn a_site_that_does_not_read_keeps_no_server_from_being_closed() {
     });
     drop(Store::open(store.path(), Durability::Process).unwrap());
 }
+
+/// The last words of a process that was killed, on a connection that brings them late: its opening wins at once, and nobody is
+/// behind it.
+#[test]
+fn an_opening_that_comes_late_from_a_site_that_is_gone_ends_no_other_one() {
+    let (store, hook) = (tempfile::tempdir().unwrap(), Hook::default());
+    let run = Run::on(store.path(), &hook, IDLE_TIMEOUT);
+    run.runtime.block_on(async {
+        let mut alive = Wire::connect(&run.server).await;
+        alive.open(b"alive").await;
+        alive.data(Bytes::from_static(b"one\n"), Some(4)).await;
+        assert!(matches!(alive.answer().await, server_frame::Frame::Ack(_)));
+        let mut gone = Wire::connect(&run.server).await;
+        gone.open(b"gone").await;
+        drop(gone);
+        let server_frame::Frame::Closed(closed) = alive.answer().await else { panic!("the opening is over") };
+        assert_eq!(closed.kind(), EndKind::Failed, "to be opened again: {}", closed.reason);
+        assert!(closed.reason.contains("came late"), "{}", closed.reason);
+        alive.open(b"alive").await;
+        assert_eq!(alive.base, 4);
+        alive.data(Bytes::from_static(b"two\n"), Some(8)).await;
+        assert_eq!(alive.end().await.kind(), EndKind::Complete);
+    });
+    assert_eq!(run.ending(), EndKind::Complete);
+    run.nothing_more_is_told();
+    assert_eq!(std::fs::read(store.path().join("job/site/log")).unwrap(), b"one\ntwo\n");
+}
+
+#[test]
+fn a_host_that_is_heard_sends_the_older_one_away() {
+    let (store, hook) = (tempfile::tempdir().unwrap(), Hook::default());
+    let run = Run::on(store.path(), &hook, IDLE_TIMEOUT);
+    run.runtime.block_on(async {
+        let mut older = Wire::connect(&run.server).await;
+        older.open(b"older").await;
+        let mut newer = Wire::connect(&run.server).await;
+        newer.open(b"newer").await;
+        newer.send(site_frame::Frame::Ready(wire::Ready { stream: 1, epoch: newer.epoch })).await;
+        let server_frame::Frame::Closed(closed) = older.answer().await else { panic!("the opening is over") };
+        assert_eq!(closed.kind(), EndKind::Superseded);
+        newer.data(Bytes::from_static(b"one\n"), Some(4)).await;
+        assert_eq!(newer.end().await.kind(), EndKind::Complete);
+    });
+    assert_eq!(run.ending(), EndKind::Superseded);
+    assert_eq!(run.ending(), EndKind::Complete);
+}

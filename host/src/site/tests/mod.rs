@@ -47,6 +47,10 @@ impl World {
     }
 
     async fn audited(rules: &str, audited: bool) -> Self {
+        Self::over(|server| InProcess::new(server, SiteName::new("site").unwrap()), rules, audited).await
+    }
+
+    async fn over<T: Transport>(transport: impl FnOnce(&Server) -> T, rules: &str, audited: bool) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let policies = directory.path().join("policies");
         std::fs::create_dir(&policies).unwrap();
@@ -55,7 +59,7 @@ impl World {
         std::fs::write(policies.join("policies.toml"), rules).unwrap();
         let server = Server::builder(directory.path().join("store")).start().unwrap();
         let (told, events) = mpsc::unbounded_channel();
-        let mut builder = Site::builder(InProcess::new(&server, SiteName::new("site").unwrap()))
+        let mut builder = Site::builder(transport(&server))
             .policies(Origin::at(&policies))
             .poll_interval(Duration::from_millis(20))
             .on_policy(move |event| told.send(event.clone()).unwrap_or_default());

@@ -1,5 +1,8 @@
+use tokio_stream::StreamExt;
+
 use super::*;
 use crate::audit::{Entry, verify};
+use crate::transport::{Connecting, Connection};
 
 /// The number of lines goes on, and the store knows which policy sent what.
 #[tokio::test(flavor = "multi_thread")]
@@ -131,4 +134,56 @@ async fn a_rule_that_is_taken_away_ends_its_streams_in_words() {
     assert!(matches!(world.stream_event().await, PolicyEvent::Closed { .. }));
     let refused = world.site.stream(LogFile::new(world.log(), JobName::new("job").unwrap())).err().unwrap();
     assert!(refused.to_string().contains("no policy in"), "{refused}");
+}
+
+/// A connection that brings what the server answers only while this is true.
+struct Gated(InProcess, watch::Receiver<bool>);
+
+impl Transport for Gated {
+    fn connect(&self) -> Connecting<'_> {
+        Box::pin(async {
+            let Connection { outgoing, incoming } = self.0.connect().await?;
+            let gate = self.1.clone();
+            let incoming = incoming.then(move |answer| {
+                let mut gate = gate.clone();
+                async move {
+                    gate.wait_for(|open| *open).await.unwrap();
+                    answer
+                }
+            });
+            Ok(Connection { outgoing, incoming: Box::pin(incoming) })
+        })
+    }
+
+    fn target(&self) -> String {
+        "behind a gate".into()
+    }
+}
+
+/// A policy stands still while it is replaced, so it is replaced in a moment in which that takes no time: not while what it has
+/// sent is on its way to the server.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_policy_is_replaced_when_nothing_of_its_stream_is_on_its_way() {
+    const WITHHELD: Duration = Duration::from_millis(400);
+    let (gate, answers) = watch::channel(true);
+    let behind = |server: &Server| Gated(InProcess::new(server, SiteName::new("site").unwrap()), answers);
+    let mut world = World::over(behind, &rule("a.wasm", "a", ""), false).await;
+    let stream = world.stream();
+    world.write("one\n");
+    world.until_stored("1a:one\n").await;
+    gate.send_replace(false);
+    world.write("two\n");
+    world.until_stored("1a:one\n2a:two\n").await;
+    world.rules(&rule("b.wasm", "b", ""));
+    assert!(matches!(world.event().await, PolicyEvent::Loaded { .. }));
+    // The stream has another policy, and no acknowledgement: for so long, which is what would be seen.
+    tokio::time::sleep(WITHHELD).await;
+    gate.send_replace(true);
+    match world.stream_event().await {
+        PolicyEvent::Swapped { pause, .. } => assert!(pause < WITHHELD / 2, "it stood still for {pause:?}"),
+        event => panic!("{event}"),
+    }
+    world.write("three\n");
+    assert_eq!(stream.finish(PATIENCE).await.ending, Ending::Complete);
+    assert_eq!(world.stored(), "1a:one\n2a:two\n3b:three\n");
 }
