@@ -131,6 +131,10 @@ impl Inner {
                 }
             };
             let state = log.state();
+            // A site may have come already.
+            if log.was_opened_here() {
+                continue;
+            }
             match &state.end {
                 None => open.push((key, log, state.epoch)),
                 Some(end) if !state.handed => {

@@ -61,6 +61,8 @@ struct Inner {
     names_last: bool,
     /// When the site was last heard, which is also the journal's modification time.
     heard_at: SystemTime,
+    /// Whether this process has opened a stream of it.
+    opened_here: bool,
 }
 
 impl StoredLog {
@@ -68,7 +70,7 @@ impl StoredLog {
     pub(super) fn load(shared: Arc<Shared>, key: LogKey) -> Result<Self, StoreError> {
         let found = recovery::load(&shared, &key)?;
         let recovery::Found { state, journal, data, heard_at } = found;
-        let inner = Inner { state, journal, data, names_last: false, heard_at };
+        let inner = Inner { state, journal, data, names_last: false, heard_at, opened_here: false };
         Ok(Self { key, shared, inner: Mutex::new(inner) })
     }
 
@@ -80,6 +82,11 @@ impl StoredLog {
     /// What is known of the log now.
     pub fn state(&self) -> LogState {
         super::hold(&self.inner).state.clone()
+    }
+
+    /// Whether a stream of it was opened by this process, which then sees to its end too.
+    pub fn was_opened_here(&self) -> bool {
+        super::hold(&self.inner).opened_here
     }
 
     /// Opens the stream anew, under the next epoch; older ones are refused from now on. `instance` names the site's run,
@@ -120,6 +127,7 @@ impl StoredLog {
             self.make_names_last(&mut inner)?;
         }
         self.compact_if_long(&mut inner);
+        inner.opened_here = true;
         Ok(inner.state.clone())
     }
 
