@@ -21,6 +21,10 @@ mod handover;
 /// larger window is filled by several steps.
 const STEP_BYTES: u64 = 1 << 20;
 
+/// Bytes on their way to a server that is near: more than a round trip of some milliseconds takes at the speed of memory, and
+/// more would only wait in the server's.
+const NEAR: u64 = 16 << 20;
+
 /// Ranges that may be sent and not acknowledged, for policies that skip much or send little at a time.
 const RANGES_IN_FLIGHT: usize = 4096;
 
@@ -69,6 +73,8 @@ pub struct Core {
     reached: Option<wire::Position>,
     in_flight: VecDeque<InFlight>,
     unacknowledged: u64,
+    /// What fills the link, whatever credit there is.
+    enough: u64,
     /// Queued since the step began.
     queued: u64,
     /// Where the stream is: only the newest file takes positions, and they don't go back.
@@ -104,6 +110,7 @@ impl Core {
             reached: None,
             in_flight: VecDeque::new(),
             unacknowledged: 0,
+            enough: u64::MAX,
             queued: 0,
             current: None,
             parts: Vec::new(),
@@ -188,8 +195,13 @@ impl Core {
     fn credit(&self) -> u64 {
         match self.opening {
             Some(_) if is_broken(Rule::WithinCredit) => u64::MAX / 2,
-            opening => opening.map_or(0, |opening| opening.credit),
+            opening => opening.map_or(0, |opening| opening.credit.min(self.enough)),
         }
+    }
+
+    /// Says whether the server is near.
+    pub fn server_is_near(&mut self, near: bool) {
+        self.enough = if near { NEAR } else { u64::MAX };
     }
 
     /// Why the source can't be what is stored, if it turned out so.

@@ -158,6 +158,11 @@ impl Driver {
         self.outcome.as_ref()
     }
 
+    /// Says whether the server is near: then less is on its way.
+    pub fn server_is_near(&mut self, near: bool) {
+        self.core().server_is_near(near);
+    }
+
     /// When to send [`Event::Timer`], in the clock's monotonic nanoseconds.
     pub fn wake_at(&self) -> Option<u64> {
         let at = match self.stage {

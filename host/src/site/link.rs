@@ -40,11 +40,16 @@ pub struct Line {
 }
 
 impl Line {
+    /// Whether the server answers in the time of a local network.
+    pub fn is_near(&self) -> bool {
+        !self.far.load(Ordering::Relaxed)
+    }
+
     /// Whether payloads are worth compressing now: the link and not a processor is what limits. Where a frame has to wait for
     /// it anyway, the time costs nothing; and where the server's credit limits, which counts what is not compressed, it would
     /// gain nothing.
     pub fn is_slow(&self) -> bool {
-        self.far.load(Ordering::Relaxed) && self.frames.is_full()
+        !self.is_near() && self.frames.is_full()
     }
 }
 

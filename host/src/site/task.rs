@@ -90,6 +90,7 @@ impl Task {
                 }
             };
             let compress = line.as_ref().is_some_and(Line::is_slow);
+            driver.server_is_near(line.as_ref().is_some_and(Line::is_near));
             let length = length(&mut driver, event.as_ref());
             // What is new in the log changes nothing about how the stream stands with the server.
             let stands = !matches!(event, None | Some(Event::Changed | Event::Timer));
