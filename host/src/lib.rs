@@ -53,6 +53,7 @@ mod runtime;
 pub mod server;
 pub mod simulation;
 pub mod site;
+mod slice;
 pub mod source;
 pub mod store;
 pub mod transport;

@@ -2,29 +2,37 @@
 //! watchers and watches; on directories, since a watch on a file does not see the file that takes its name.
 //!
 //! Events are a help, not a promise: they can be lost, and network file systems have none. Whoever subscribes polls as well.
+//!
+//! Linux's inotify, read on the runtime: the worker that hears of a line sends it (docs/decisions/0007).
 
 use std::collections::HashMap;
-use std::ffi::{OsStr, OsString};
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::ffi::{CStr, OsStr, OsString};
+use std::io;
+use std::mem::MaybeUninit;
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
+use rustix::fs::inotify::{self, CreateFlags, ReadFlags, WatchFlags};
+use rustix::io::Errno;
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+use tokio::runtime::Handle;
+use tokio::task::AbortHandle;
 
 use super::siblings::Family;
 
 /// The watcher could not be made; logs are then followed by polling alone.
 #[derive(Debug, thiserror::Error)]
 #[error("file-system events are not available ({0}); logs are looked at in the poll interval only")]
-pub struct WatchError(#[from] notify::Error);
+pub struct WatchError(#[from] io::Error);
 
 type Wake = Arc<dyn Fn() + Send + Sync>;
 
-/// Who is to be woken, by directory.
-#[derive(Default)]
-struct Subscribers {
-    by_directory: Mutex<HashMap<PathBuf, OfDirectory>>,
-}
+/// Who is to be woken, by the number that the kernel has given the watch of their directory.
+type Subscribers = Mutex<HashMap<i32, OfDirectory>>;
 
 /// Who is to be woken by events of one directory.
 #[derive(Default)]
@@ -80,39 +88,53 @@ impl OfDirectory {
     }
 }
 
+/// What changes a log or its directory. Not that something is opened, read or closed, which streams do all the time.
+const OF_INTEREST: WatchFlags = WatchFlags::MODIFY
+    .union(WatchFlags::ATTRIB)
+    .union(WatchFlags::CREATE)
+    .union(WatchFlags::DELETE)
+    .union(WatchFlags::MOVE)
+    .union(WatchFlags::DELETE_SELF)
+    .union(WatchFlags::MOVE_SELF)
+    .union(WatchFlags::ONLYDIR);
+
 /// Watches directories for the whole process.
 pub struct Watcher {
-    /// Taken before the subscribers, never after them: the thread that delivers events takes those, and answers this.
-    notify: Mutex<Notify>,
+    inotify: Arc<OwnedFd>,
     subscribers: Arc<Subscribers>,
+    next: AtomicU64,
     warned: AtomicBool,
-}
-
-struct Notify {
-    watcher: RecommendedWatcher,
-    next: u64,
+    delivers: AbortHandle,
 }
 
 /// Keeps a directory watched; dropping it ends that.
 pub struct Subscription {
     watcher: Arc<Watcher>,
-    directory: PathBuf,
+    /// None where it could not be watched.
+    watch: Option<i32>,
     number: u64,
 }
 
 impl Watcher {
-    /// Starts the watcher, with a thread of its own.
+    /// Starts the watcher, with a task of its own in the tokio runtime that this is called in. That one's I/O must be enabled;
+    /// else it panics.
     pub fn new() -> Result<Arc<Self>, WatchError> {
-        let subscribers = Arc::new(Subscribers::default());
-        let woken = Arc::clone(&subscribers);
-        let watcher = notify::recommended_watcher(move |event| woken.deliver(event))?;
-        let notify = Mutex::new(Notify { watcher, next: 0 });
-        Ok(Arc::new(Self { notify, subscribers, warned: AtomicBool::new(false) }))
+        let runtime = Handle::try_current().map_err(io::Error::other)?;
+        let inotify = inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK).map_err(io::Error::from)?;
+        let inotify = Arc::new(inotify);
+        let subscribers = Arc::<Subscribers>::default();
+        // SAFETY: an `OwnedFd` in an `Arc` is open, and the same descriptor, for as long as the `Arc` is there.
+        #[allow(unsafe_code, reason = "tokio can't see that the descriptor stays open; see SAFETY")]
+        let events = unsafe { AsyncFd::register_with_interest(inotify.clone(), Interest::READABLE) };
+        let events = events.map_err(|error| error.into_parts().1)?;
+        let delivers = runtime.spawn(deliver(events, subscribers.clone())).abort_handle();
+        let (next, warned) = (AtomicU64::new(0), AtomicBool::new(false));
+        Ok(Arc::new(Self { inotify, subscribers, next, warned, delivers }))
     }
 
     /// Calls `wake` whenever something in `directory` is written, made, renamed or deleted; reading wakes nobody. `wake`
-    /// runs on the watcher's thread and must not wait for anything. Where the directory can't be watched, a warning says so
-    /// and `wake` is not called.
+    /// runs on a worker of the runtime and must not wait for anything. Where the directory can't be watched, a warning says
+    /// so and `wake` is not called.
     pub fn subscribe(self: &Arc<Self>, directory: &Path, wake: impl Fn() + Send + Sync + 'static) -> Subscription {
         self.enter(directory, None, Arc::new(wake))
     }
@@ -126,27 +148,21 @@ impl Watcher {
     }
 
     fn enter(self: &Arc<Self>, directory: &Path, log: Option<&OsStr>, wake: Wake) -> Subscription {
-        // Events carry the path that the watch was made with; one path for one directory lets all share a watch.
-        let directory = directory.canonicalize().unwrap_or_else(|_| directory.into());
-        let mut notify = lock(&self.notify);
-        notify.next += 1;
-        let number = notify.next;
-        let first = {
-            let mut subscribers = lock(&self.subscribers.by_directory);
-            let of_directory = subscribers.entry(directory.clone()).or_default();
-            let first = of_directory.is_empty();
-            of_directory.of(log).push((number, wake));
-            first
-        };
-        if first && let Err(error) = notify.watcher.watch(&directory, RecursiveMode::NonRecursive) {
-            self.warn(&directory, &error);
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        // Under the lock, so that the first event finds its subscriber. One directory has one watch, however it is called.
+        let mut subscribers = lock(&self.subscribers);
+        let watch = inotify::add_watch(&self.inotify, directory, OF_INTEREST);
+        if let Ok(watch) = watch {
+            subscribers.entry(watch).or_default().of(log).push((number, wake));
         }
-        Subscription { watcher: Arc::clone(self), directory, number }
+        drop(subscribers);
+        let watch = watch.inspect_err(|error| self.warn(directory, *error)).ok();
+        Subscription { watcher: Arc::clone(self), watch, number }
     }
 
     /// Says that a directory is not watched; that the kernel's watches have run out, once.
-    fn warn(&self, directory: &Path, error: &notify::Error) {
-        if !matches!(error.kind, notify::ErrorKind::MaxFilesWatch) {
+    fn warn(&self, directory: &Path, error: Errno) {
+        if error != Errno::NOSPC {
             tracing::warn!(directory = %directory.display(), %error, "a log's directory can't be watched; it is polled");
         } else if !self.warned.swap(true, Ordering::Relaxed) {
             tracing::warn!(
@@ -158,153 +174,190 @@ impl Watcher {
     }
 }
 
+impl Drop for Watcher {
+    fn drop(&mut self) {
+        self.delivers.abort();
+    }
+}
+
 impl Drop for Subscription {
     fn drop(&mut self) {
-        let mut notify = lock(&self.watcher.notify);
-        let last = {
-            let mut subscribers = lock(&self.watcher.subscribers.by_directory);
-            let Some(of_directory) = subscribers.get_mut(&self.directory) else { return };
-            of_directory.leave(self.number);
-            let last = of_directory.is_empty();
-            if last {
-                subscribers.remove(&self.directory);
-            }
-            last
-        };
-        if last {
+        let Some(watch) = self.watch else { return };
+        let mut subscribers = lock(&self.watcher.subscribers);
+        let Some(of_directory) = subscribers.get_mut(&watch) else { return };
+        of_directory.leave(self.number);
+        if of_directory.is_empty() {
+            subscribers.remove(&watch);
             // Fails where the directory is gone, and its watch with it.
-            let _ = notify.watcher.unwatch(&self.directory);
+            let _ = inotify::remove_watch(&self.watcher.inotify, watch);
         }
     }
 }
 
-impl Subscribers {
-    fn deliver(&self, event: notify::Result<Event>) {
-        let wakes: Vec<Wake> = match &event {
-            Ok(event) if matches!(event.kind, EventKind::Access(_)) && !event.need_rescan() => return,
-            Ok(event) if !event.need_rescan() && !event.paths.is_empty() => {
-                let subscribers = lock(&self.by_directory);
-                let mut wakes = Vec::new();
-                for path in &event.paths {
-                    if let Some(of_directory) = subscribers.get(path.as_path()) {
-                        wakes.extend(of_directory.everybody().map(Arc::clone));
+/// Wakes whom events concern.
+async fn deliver(events: AsyncFd<Arc<OwnedFd>>, subscribers: Arc<Subscribers>) {
+    let mut buffer = [const { MaybeUninit::uninit() }; 4096];
+    let mut reader = inotify::Reader::new(events.get_ref().clone(), &mut buffer);
+    let mut wakes = Vec::new();
+    while let Ok(mut ready) = events.readable().await {
+        let mut is_drained = false;
+        while !is_drained {
+            {
+                let subscribers = lock(&subscribers);
+                loop {
+                    match reader.next() {
+                        Ok(event) => {
+                            concerned(&subscribers, event.wd(), event.events(), event.file_name(), &mut wakes);
+                        }
+                        Err(Errno::INTR) => continue,
+                        Err(Errno::AGAIN) => is_drained = true,
+                        Err(error) => return tracing::warn!("file-system events end: {error}; logs are polled"),
                     }
-                    let named = path.parent().and_then(|parent| subscribers.get(parent)).zip(path.file_name());
-                    if let Some((of_directory, name)) = named {
-                        wakes.extend(of_directory.concerned(name).into_iter().map(Arc::clone));
+                    if is_drained || reader.is_buffer_empty() {
+                        break;
                     }
                 }
-                wakes
             }
-            // Events were lost: anybody may have missed one.
-            _ => lock(&self.by_directory).values().flat_map(OfDirectory::everybody).map(Arc::clone).collect(),
-        };
-        // Without the lock, so that a wake may subscribe.
-        for wake in wakes {
-            wake();
+            // Without the lock, so that a wake may subscribe.
+            wakes.drain(..).for_each(|wake: Wake| wake());
         }
+        ready.clear_ready();
     }
 }
 
-/// A panic elsewhere leaves the maps as they are between two statements, which is always whole.
+/// Adds those whom an event concerns: of this watch, about this name in its directory or, without one, the directory itself.
+fn concerned(
+    subscribers: &HashMap<i32, OfDirectory>,
+    watch: i32,
+    what: ReadFlags,
+    name: Option<&CStr>,
+    wakes: &mut Vec<Wake>,
+) {
+    // Events were lost: anybody may have missed one.
+    if what.contains(ReadFlags::QUEUE_OVERFLOW) {
+        return wakes.extend(subscribers.values().flat_map(OfDirectory::everybody).cloned());
+    }
+    let Some(of_directory) = subscribers.get(&watch) else { return };
+    match name {
+        Some(name) => wakes.extend(of_directory.concerned(OsStr::from_bytes(name.to_bytes())).into_iter().cloned()),
+        None => wakes.extend(of_directory.everybody().cloned()),
+    }
+}
+
+/// A panic elsewhere leaves the map as it is between two statements, which is always whole.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::mpsc::{Receiver, channel};
     use std::time::Duration;
 
-    use notify::event::{AccessKind, AccessMode, Flag, ModifyKind, RemoveKind, RenameMode};
+    use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
     use super::*;
 
     const PATIENCE: Duration = Duration::from_secs(20);
 
-    fn subscribe(watcher: &Arc<Watcher>, directory: &Path) -> (Subscription, Receiver<()>) {
-        let (sender, receiver) = channel();
+    fn subscribe(watcher: &Arc<Watcher>, directory: &Path) -> (Subscription, UnboundedReceiver<()>) {
+        let (sender, receiver) = unbounded_channel();
         let subscription = watcher.subscribe(directory, move || sender.send(()).unwrap_or_default());
         (subscription, receiver)
     }
 
-    #[test]
-    fn writing_wakes_all_subscribers_of_the_directory_also_after_one_has_left() {
+    async fn is_woken(woken: &mut UnboundedReceiver<()>) {
+        tokio::time::timeout(PATIENCE, woken.recv()).await.expect("an event comes").expect("somebody may wake");
+    }
+
+    #[tokio::test]
+    async fn writing_wakes_all_subscribers_of_the_directory_also_after_one_has_left() {
         let dir = tempfile::tempdir().unwrap();
         let watcher = Watcher::new().unwrap();
         let (first, _) = subscribe(&watcher, dir.path());
-        let (_second, woken) = subscribe(&watcher, &dir.path().join("."));
-        assert_eq!(lock(&watcher.subscribers.by_directory).len(), 1, "one watch for both");
+        let (_second, mut woken) = subscribe(&watcher, &dir.path().join("."));
+        assert_eq!(lock(&watcher.subscribers).len(), 1, "one watch for both");
         drop(first);
         std::fs::write(dir.path().join("log.txt"), "a").unwrap();
-        woken.recv_timeout(PATIENCE).unwrap();
+        is_woken(&mut woken).await;
     }
 
-    #[test]
-    fn reading_wakes_nobody_and_lost_events_wake_all() {
-        let subscribers = Subscribers::default();
-        let (sender, woken) = channel();
-        let wake: Wake = Arc::new(move || sender.send(()).unwrap_or_default());
-        lock(&subscribers.by_directory).entry("/logs".into()).or_default().of(None).push((1, wake));
-        let log = |kind| Ok(Event::new(kind).add_path("/logs/log.txt".into()));
-        subscribers.deliver(log(EventKind::Access(AccessKind::Open(AccessMode::Any))));
-        subscribers.deliver(log(EventKind::Access(AccessKind::Close(AccessMode::Read))));
-        subscribers.deliver(Ok(Event::new(EventKind::Any).add_path("/elsewhere/log.txt".into())));
-        assert_eq!(woken.try_iter().count(), 0);
-        subscribers.deliver(log(EventKind::Modify(ModifyKind::Any)));
-        assert_eq!(woken.try_iter().count(), 1);
-        subscribers.deliver(Ok(Event::new(EventKind::Other).set_flag(Flag::Rescan)));
-        subscribers.deliver(Err(notify::Error::generic("overflow")));
-        assert_eq!(woken.try_iter().count(), 2);
+    #[tokio::test]
+    async fn reading_wakes_nobody() {
+        let dir = tempfile::tempdir().unwrap();
+        let log = dir.path().join("log.txt");
+        std::fs::write(&log, "a").unwrap();
+        let watcher = Watcher::new().unwrap();
+        let (_subscription, mut woken) = subscribe(&watcher, dir.path());
+        assert_eq!(std::fs::read(&log).unwrap(), b"a");
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
+        // Events come in order: what reading had caused would come before this.
+        std::fs::create_dir(dir.path().join("marker")).unwrap();
+        is_woken(&mut woken).await;
+        assert!(woken.try_recv().is_err());
+    }
+
+    /// Who, of these logs in one directory, is woken by an event about a name.
+    fn woken_by(logs: &[&'static str], what: ReadFlags, name: Option<&CStr>) -> Vec<&'static str> {
+        let (sender, mut receiver) = unbounded_channel();
+        let mut of_directory = OfDirectory::default();
+        for log in logs.iter().copied() {
+            let sender = sender.clone();
+            of_directory.of(Some(OsStr::new(log))).push((1, Arc::new(move || sender.send(log).unwrap_or_default())));
+        }
+        let mut wakes = Vec::new();
+        concerned(&HashMap::from([(7, of_directory)]), 7, what, name, &mut wakes);
+        wakes.into_iter().for_each(|wake| wake());
+        let mut woken: Vec<_> = std::iter::from_fn(|| receiver.try_recv().ok()).collect();
+        woken.sort_unstable();
+        woken
     }
 
     #[test]
     fn a_log_is_woken_by_itself_and_its_rotated_files_alone() {
-        let subscribers = Subscribers::default();
-        let (sender, woken) = channel();
-        for (number, name) in [(1, "log.txt"), (2, "other.txt")] {
-            let sender = sender.clone();
-            let wake: Wake = Arc::new(move || sender.send(number).unwrap_or_default());
-            let mut directories = lock(&subscribers.by_directory);
-            directories.entry("/logs".into()).or_default().of(Some(OsStr::new(name))).push((number, wake));
-        }
-        let woken_by = |kind, names: &[&str]| {
-            let event =
-                names.iter().fold(Event::new(kind), |event, name| event.add_path(Path::new("/logs").join(name)));
-            subscribers.deliver(Ok(event));
-            let mut woken: Vec<u64> = woken.try_iter().collect();
-            woken.sort_unstable();
-            woken
-        };
-        let (written, renamed) =
-            (EventKind::Modify(ModifyKind::Any), EventKind::Modify(ModifyKind::Name(RenameMode::Both)));
-        assert_eq!(woken_by(written, &["log.txt"]), [1]);
-        assert_eq!(woken_by(written, &["log.txt.1"]), [1], "a writer goes on in a file that was rotated away");
-        assert_eq!(woken_by(renamed, &["other.txt", "old"]), [2]);
-        assert_eq!(woken_by(renamed, &["new", "log.txt"]), [1]);
-        assert!(woken_by(written, &["model.pt"]).is_empty());
-        assert_eq!(woken_by(EventKind::Remove(RemoveKind::Folder), &[""]), [1, 2], "the directory itself");
-        lock(&subscribers.by_directory).get_mut(Path::new("/logs")).unwrap().leave(1);
-        assert!(woken_by(written, &["log.txt", "log.txt.1"]).is_empty());
+        let logs = ["log.txt", "other.txt"];
+        assert_eq!(woken_by(&logs, ReadFlags::MODIFY, Some(c"log.txt")), ["log.txt"]);
+        assert_eq!(woken_by(&logs, ReadFlags::MODIFY, Some(c"log.txt.1")), ["log.txt"], "it may be written to yet");
+        assert_eq!(woken_by(&logs, ReadFlags::MOVED_FROM, Some(c"other.txt")), ["other.txt"]);
+        assert!(woken_by(&logs, ReadFlags::MODIFY, Some(c"model.pt")).is_empty());
     }
 
     #[test]
-    fn the_last_subscription_ends_the_watch() {
+    fn what_concerns_the_directory_and_events_that_were_lost_wake_all() {
+        let logs = ["log.txt", "other.txt"];
+        assert_eq!(woken_by(&logs, ReadFlags::DELETE_SELF, None), logs);
+        assert_eq!(woken_by(&logs, ReadFlags::QUEUE_OVERFLOW, None), logs);
+    }
+
+    #[tokio::test]
+    async fn the_last_subscription_ends_the_watch() {
         let dir = tempfile::tempdir().unwrap();
         let watcher = Watcher::new().unwrap();
         drop(subscribe(&watcher, dir.path()));
-        assert!(lock(&watcher.subscribers.by_directory).is_empty());
-        let (_again, woken) = subscribe(&watcher, dir.path());
+        assert!(lock(&watcher.subscribers).is_empty());
+        let (_again, mut woken) = subscribe(&watcher, dir.path());
         std::fs::write(dir.path().join("log.txt"), "a").unwrap();
-        woken.recv_timeout(PATIENCE).unwrap();
+        is_woken(&mut woken).await;
     }
 
-    #[test]
-    fn a_directory_that_is_not_there_is_left_to_the_poll() {
+    #[tokio::test]
+    async fn a_directory_that_is_not_there_is_left_to_the_poll() {
         let dir = tempfile::tempdir().unwrap();
         let watcher = Watcher::new().unwrap();
-        let (subscription, woken) = subscribe(&watcher, &dir.path().join("none"));
+        let (subscription, mut woken) = subscribe(&watcher, &dir.path().join("none"));
         drop(subscription);
-        assert!(woken.try_recv().is_err());
+        assert!(woken.recv().await.is_none());
+    }
+
+    #[tokio::test]
+    async fn a_watcher_that_is_dropped_lets_go_of_its_descriptor() {
+        let watcher = Watcher::new().unwrap();
+        let inotify = watcher.inotify.clone();
+        drop(watcher);
+        let alone = async {
+            while Arc::strong_count(&inotify) > 1 {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, alone).await.expect("its task ends");
     }
 }
