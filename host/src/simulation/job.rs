@@ -2,14 +2,18 @@
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
-use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::act::{Act, Scheme, Text};
 use super::records::{LAST_WORDS, record};
 use super::time::SimulatedTime;
 use crate::clock::Clock;
-use crate::source::{Directory, Entry, SourceFile, Stat};
+use crate::source::Stat;
+
+mod acts;
+mod directory;
+
+use self::directory::JobDirectory;
 
 /// The log's name.
 pub(super) const LOG: &str = "log.txt";
@@ -436,94 +440,6 @@ impl State {
         }
     }
 
-    fn copy(&mut self, part: usize) -> usize {
-        let live = self.live();
-        let length = self.files[live].bytes.len() / part;
-        let (bytes, origin) = (self.files[live].bytes[..length].to_vec(), self.files[live].origin[..length].to_vec());
-        let name = self.next_name();
-        let copy = self.make(&name);
-        self.files[copy].bytes = bytes;
-        self.files[copy].origin = origin;
-        self.touch(copy);
-        copy
-    }
-
-    fn act(&mut self, act: Act) {
-        self.disturbed = true;
-        // Whoever copies finishes the copy, and rotates nothing else meanwhile.
-        if self.copying.is_some() && !matches!(act, Act::Write(_) | Act::FinishCopy) {
-            self.finish_copy();
-        }
-        self.finish_record();
-        match act {
-            Act::Write(length) => {
-                self.append(length);
-                if self.text == Text::Records && self.lines.is_multiple_of(3) {
-                    self.begin_record();
-                }
-            }
-            Act::Rotate => {
-                if self.names.contains_key(OsStr::new(LOG)) {
-                    let name = self.next_name();
-                    self.rename(LOG, &name);
-                }
-            }
-            Act::WriteAndRotate(length) => {
-                self.append(length);
-                let name = self.next_name();
-                self.rename(LOG, &name);
-                self.append(length);
-            }
-            Act::Compress => {
-                if let Some(oldest) = self.rotated().first().cloned() {
-                    self.make(&format!("{oldest}.gz"));
-                    self.delete(&oldest);
-                }
-            }
-            Act::Delete => {
-                if let Some(oldest) = self.rotated().first().cloned() {
-                    self.delete(&oldest);
-                }
-            }
-            Act::CopyAndCut(more) => {
-                self.copy(1);
-                if more > 0 {
-                    self.append(more);
-                }
-                self.cut();
-            }
-            Act::BeginCopy => self.copying = Some(self.copy(2)),
-            Act::FinishCopy => self.finish_copy(),
-            Act::CutAndGrow => {
-                let live = self.live();
-                let length = self.files[live].bytes.len() as u64;
-                self.cut();
-                self.append(length + 50);
-            }
-            Act::Cut(more) => {
-                self.cut();
-                if more > 0 {
-                    self.append(more);
-                }
-            }
-            Act::Replace(length) => {
-                self.delete(LOG);
-                self.append(length);
-            }
-        }
-    }
-
-    fn finish_copy(&mut self) {
-        if let Some(copy) = self.copying.take() {
-            let live = self.live();
-            let (bytes, origin) = (self.files[live].bytes.clone(), self.files[live].origin.clone());
-            self.files[copy].bytes = bytes;
-            self.files[copy].origin = origin;
-            self.touch(copy);
-            self.cut();
-        }
-    }
-
     /// What every operation of the site on files begins with.
     fn operation(&mut self) {
         self.operations += 1;
@@ -542,62 +458,5 @@ impl State {
         let file = &self.files[file];
         let size = file.bytes.len() as u64;
         Stat { device: 1, inode: file.inode, size, modified_ns: file.modified, changed_ns: file.changed }
-    }
-}
-
-/// The job's directory for the site.
-pub(super) struct JobDirectory(Job);
-
-struct JobFile {
-    job: Job,
-    file: usize,
-}
-
-impl Directory for JobDirectory {
-    fn scan(&self, wanted: &dyn Fn(&OsStr) -> bool) -> io::Result<Vec<Entry>> {
-        let mut state = self.0.lock();
-        state.operation();
-        state.scanned = true;
-        state.scanned_at = state.operations;
-        let names = state.names.iter().filter(|(name, _)| wanted(name));
-        Ok(names.map(|(name, file)| Entry { name: name.clone(), stat: state.stat(*file) }).collect())
-    }
-
-    fn open(&self, name: &OsStr) -> io::Result<Box<dyn SourceFile>> {
-        let mut state = self.0.lock();
-        state.operation();
-        if !state.descriptors {
-            // Too many open files.
-            return Err(io::Error::from_raw_os_error(24));
-        }
-        let file = *state.names.get(name).ok_or(io::ErrorKind::NotFound)?;
-        state.files[file].opened += 1;
-        Ok(Box::new(JobFile { job: self.0.clone(), file }))
-    }
-}
-
-impl SourceFile for JobFile {
-    fn stat(&self) -> io::Result<Stat> {
-        let mut state = self.job.lock();
-        state.operation();
-        Ok(state.stat(self.file))
-    }
-
-    fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
-        let mut state = self.job.lock();
-        state.operation();
-        state.files[self.file].looked_at = state.operations;
-        let bytes = state.files[self.file].bytes.get(offset as usize..).unwrap_or_default();
-        let length = bytes.len().min(buf.len());
-        buf[..length].copy_from_slice(&bytes[..length]);
-        Ok(length)
-    }
-}
-
-impl Drop for JobFile {
-    fn drop(&mut self) {
-        let mut state = self.job.lock();
-        state.files[self.file].opened -= 1;
-        state.release(self.file);
     }
 }

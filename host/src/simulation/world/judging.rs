@@ -2,10 +2,11 @@
 
 use std::path::Path;
 
+use super::super::job::LOG;
 use super::super::judge::Judge;
 use super::super::lines;
 use super::super::server::Server;
-use super::{GOES_ON_WITHIN, LOG, World};
+use super::{GOES_ON_WITHIN, World};
 use crate::clock::Clock;
 use crate::policy::{Kind, Promise};
 use crate::server::IDLE_TIMEOUT;
