@@ -12,11 +12,17 @@ const SLICE: Duration = Duration::from_micros(100);
 ///
 /// Since Linux 6.12; older kernels take no notice.
 pub fn ask_for_a_short_one() {
+    // SAFETY: it takes no memory; 0 is the calling thread.
+    #[allow(unsafe_code, reason = "no library has this call; see SAFETY")]
+    let policy = unsafe { libc::sched_getscheduler(0) };
+    // Whoever started the program may have chosen another way to schedule it; that stays.
+    if policy & !libc::SCHED_RESET_ON_FORK != libc::SCHED_OTHER {
+        return;
+    }
     let attributes = libc::sched_attr {
         size: size_of::<libc::sched_attr>() as u32,
-        // Whoever started the program chose how it is scheduled; that stays.
-        sched_policy: 0,
-        sched_flags: (libc::SCHED_FLAG_RESET_ON_FORK | libc::SCHED_FLAG_KEEP_POLICY) as u64,
+        sched_policy: libc::SCHED_OTHER as u32,
+        sched_flags: libc::SCHED_FLAG_RESET_ON_FORK as u64,
         // The call would set it to 0.
         sched_nice: rustix::process::getpriority_process(None).unwrap_or(0),
         sched_priority: 0,
