@@ -78,6 +78,10 @@ impl LogTask {
             Went::Left(words) => {
                 warn!("{}: {words}", self.telling.key);
                 self.send(self.telling.closed(EndKind::Aborted, words)).await;
+                let Telling { server, key, log, .. } = self.telling.clone();
+                if let Err(defect) = turn(Turn::Long, false, move || server.tell_if_due(&key, &log)).await {
+                    error!("{}: a defect while its end was told: {defect}", self.telling.key);
+                }
             }
         }
         self.telling.server.registry.leave(&self.telling.key, self.telling.epoch);
@@ -190,9 +194,10 @@ impl LogTask {
         Some(match told.over? {
             Over::Ended(kind, reason) => Went::Ended(kind, reason),
             Over::Fenced => {
-                // The newer one is heard, or its connection ends.
+                // The newer one is heard, or its connection ends; or it is neither, and its site wants it no more.
                 let takeover = tokio::select! {
                     takeover = &mut self.takeover => takeover,
+                    () = tokio::time::sleep(self.idle_timeout) => Ok(Takeover::Nobody),
                     () = self.telling.server.tasks.closing() => return Some(Went::Closed),
                 };
                 Went::TakenOver(takeover.unwrap_or(Takeover::Nobody))

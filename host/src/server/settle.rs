@@ -91,7 +91,7 @@ impl Inner {
                 self.hand_over(log, &ended, false);
             }
             // The site had said its word before, and came back only to hear the answer.
-            Ok(_) => {}
+            Ok(_) => self.tell_if_due(key, log),
             // Somebody came back after all.
             Err(CommitError::Fenced { .. }) => {}
             Err(error) => warn!("{key}: it is idle, which could not be recorded: {error}"),
@@ -112,6 +112,16 @@ impl Inner {
                 self.clone().close_idle(&key, &log, epoch, self.idle_timeout).await;
             }
         }
+    }
+
+    /// Tells of an end that is recorded and was not told: the server before this one ended in between. Blocks on files.
+    pub fn tell_if_due(&self, key: &LogKey, log: &StoredLog) {
+        let state = log.state();
+        let Some(end) = state.end.as_ref().filter(|_| !state.handed) else { return };
+        let kind = end.kind();
+        let ended = self.ended(key, log, kind, end.reason.clone(), false);
+        (self.on_ended)(&ended);
+        self.hand_over(log, &ended, matches!(kind, EndKind::Complete | EndKind::Incomplete));
     }
 
     /// Hands over what the server before this one did not, and returns the logs that it left open, with their epochs.
@@ -137,14 +147,7 @@ impl Inner {
             }
             match &state.end {
                 None => open.push((key, log, state.epoch)),
-                Some(end) if !state.handed => {
-                    // The server before this one ended between recording the end and telling of it.
-                    let kind = end.kind();
-                    let ended = self.ended(&key, &log, kind, end.reason.clone(), false);
-                    (self.on_ended)(&ended);
-                    self.hand_over(&log, &ended, matches!(kind, EndKind::Complete | EndKind::Incomplete));
-                }
-                Some(_) => {}
+                Some(_) => self.tell_if_due(&key, &log),
             }
         }
         open
