@@ -116,8 +116,16 @@ impl LogSource {
         Ok(gone)
     }
 
-    /// Opens the files that were put aside and are not open, and looks at all.
+    /// Opens the files that were put aside and are not open, and looks at all. Whoever asks for it closes old ones again.
     pub(super) fn open_strangers(&mut self) -> Result<(), SourceError> {
+        let opened = self.try_to_open_strangers();
+        if opened.is_err() {
+            self.close_old_strangers();
+        }
+        opened
+    }
+
+    fn try_to_open_strangers(&mut self) -> Result<(), SourceError> {
         for stranger in &mut self.strangers {
             if stranger.file.is_none() {
                 match self.directory.open(&stranger.name) {

@@ -30,6 +30,11 @@ impl Stat {
     pub(super) fn same_file(&self, other: &Stat) -> bool {
         (self.device, self.inode) == (other.device, other.inode)
     }
+
+    /// Whether that is so, and nothing was written between the two.
+    pub(super) fn is_unchanged(&self, other: &Stat) -> bool {
+        self.same_file(other) && (self.size, self.modified_ns) == (other.size, other.modified_ns)
+    }
 }
 
 /// One name in a directory.

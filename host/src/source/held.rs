@@ -272,12 +272,15 @@ impl Held {
     }
 
     /// If this file was cut since it was seen, and nothing was read of it, and all that was seen is in this copy, then nothing
-    /// of it is lost. Where it was cut before its anchors could be taken, a copy that has appeared since must do.
+    /// of it is lost. Where it was cut before its anchors could be taken, a copy that has appeared or grown since must do.
     pub fn was_copied_to(&mut self, copy: &Held, key: &AnchorKey) -> io::Result<()> {
         let (Some(file), 0) = (&self.file, self.end()) else { return Ok(()) };
         let has_all = match &self.unread {
             Some(noted) => !key.matches(&**file, noted)? && copy.matches(key, noted)?,
-            None => !self.fresh && copy.fresh && copy.stat.size >= self.seen,
+            None => {
+                let size = copy.file.as_ref().map_or(Ok(copy.stat.size), |copy| copy.stat().map(|stat| stat.size))?;
+                (copy.fresh && !self.fresh || size > copy.stat.size) && size >= self.seen
+            }
         };
         if has_all {
             self.unread = None;

@@ -45,7 +45,11 @@ impl LogSource {
     pub(super) fn look_behind(&mut self) -> Result<(), SourceError> {
         let let_go = std::mem::take(&mut self.done);
         self.looked = None;
-        self.look_for(&let_go, None)
+        let looked = self.look_for(&let_go, None);
+        if looked.is_err() {
+            self.done = let_go;
+        }
+        looked
     }
 
     /// Looks until two looks agree. What was `let_go` and is there comes before all that is held.
@@ -107,6 +111,9 @@ impl LogSource {
 
     /// Takes what a look showed. `live` was the live file before; what was `let_go` comes before what is held.
     fn take(&mut self, scan: &[Entry], live: Option<Stat>, let_go: &[Stat]) -> Result<(), SourceError> {
+        // One that is closed is known by its inode alone, which another file may have by now.
+        let is_there = |closed: &Stat| scan.iter().any(|entry| entry.stat.is_unchanged(closed));
+        self.strangers.retain(|stranger| stranger.file.is_some() || is_there(&stranger.stat));
         self.rename(scan);
         let is_live = |entry: &Entry, stat: Stat| entry.name == self.family.live() && entry.stat.same_file(&stat);
         let live_stays = live.is_some_and(|stat| scan.iter().any(|entry| is_live(entry, stat)));
@@ -123,8 +130,7 @@ impl LogSource {
             }
             let done = self.done.iter().position(|done| done.same_file(&entry.stat));
             if let Some(done) = done {
-                let was = self.done[done];
-                if (was.size, was.modified_ns) == (entry.stat.size, entry.stat.modified_ns) {
+                if entry.stat.is_unchanged(&self.done[done]) {
                     continue;
                 }
                 self.done.swap_remove(done);
@@ -296,7 +302,7 @@ impl LogSource {
 
     /// The same as [`sorted`](Self::sorted) of files of which some are gone again since an earlier look put them in order:
     /// their names say nothing beside the names that the others have now, so each stays before the one that it was before.
-    fn in_order(&self, files: Vec<Held>) -> (Vec<Held>, bool) {
+    pub(super) fn in_order(&self, files: Vec<Held>) -> (Vec<Held>, bool) {
         let seen: Vec<Stat> = files.iter().map(|held| held.stat).collect();
         let (present, gone): (Vec<Held>, Vec<Held>) = files.into_iter().partition(|held| held.present);
         let (mut sorted, guessed) = self.sorted(present);

@@ -17,6 +17,17 @@ impl LogSource {
     ///
     /// Errors: [`SourceError::DifferentSource`] where the stream had ended and no file here continues what is stored.
     pub fn resume(&mut self, stored: Option<&Progress>, ended: bool) -> Result<Next, SourceError> {
+        let (read, entered) = (self.consumed.clone(), self.entered);
+        let next = self.find_place(stored, ended);
+        if next.is_err() {
+            // When it is asked again it still has to know what it has read.
+            (self.consumed, self.entered) = (read, entered);
+        }
+        self.close_old_strangers();
+        next
+    }
+
+    fn find_place(&mut self, stored: Option<&Progress>, ended: bool) -> Result<Next, SourceError> {
         self.refresh()?;
         let first = !std::mem::replace(&mut self.entered, true);
         self.owed = None;
@@ -106,9 +117,9 @@ impl LogSource {
                 return Ok(());
             }
         }
-        if self.find_copy(&witness)?.is_some() {
+        if let Some(place) = self.find_copy(&witness)? {
             // The look after it takes the file with its new text, where that was not in place yet.
-            self.chain.remove(1);
+            self.chain.remove(usize::from(place == 0));
             self.look(None)?;
         }
         Ok(())
@@ -218,7 +229,7 @@ impl LogSource {
             return Ok(());
         }
         let chain = std::mem::take(&mut self.chain);
-        let (mut chain, still_guessed) = self.sorted(chain);
+        let (mut chain, still_guessed) = self.in_order(chain);
         for held in chain.iter_mut().filter(|held| held.guessed() && !still_guessed) {
             held.gap = None;
         }
@@ -231,8 +242,9 @@ impl LogSource {
         let held = &mut self.chain[index];
         if !held.remembers(&self.key, at) {
             let reached = held.go_to(at.offset).map_err(|error| SourceError::io(&self.path, error))?;
-            if !reached {
+            if !reached || !held.remembers(&self.key, at) {
                 // It was cut between two looks at it: to be found out at the next attempt.
+                held.go_to(0).map_err(|error| SourceError::io(&self.path, error))?;
                 return Ok(Next::NoneYet);
             }
             held.start = held.start.min(at.offset);

@@ -220,6 +220,10 @@ async fn deliver(events: AsyncFd<Arc<OwnedFd>>, subscribers: Arc<Subscribers>) {
             }
             // Without the lock, so that a wake may subscribe.
             wakes.drain(..).for_each(|wake: Wake| wake());
+            if !is_drained {
+                // However many events there are, those whom they have woken go on.
+                tokio::task::yield_now().await;
+            }
         }
         ready.clear_ready();
     }
