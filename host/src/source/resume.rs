@@ -192,8 +192,9 @@ impl LogSource {
             return Ok(());
         }
         let family = self.family.clone();
+        // The name of a file that is gone says nothing beside those that the others have now.
         let number = |held: &Held| match family.mark(&held.name) {
-            Some(Mark::Number(number)) => Some(number),
+            Some(Mark::Number(number)) if held.present => Some(number),
             _ => None,
         };
         let Some(last) = number(&self.chain[index]) else { return Ok(()) };
