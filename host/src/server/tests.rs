@@ -331,6 +331,32 @@ fn an_opening_that_comes_late_from_a_site_that_is_gone_ends_no_other_one() {
     assert_eq!(std::fs::read(store.path().join("job/site/log")).unwrap(), b"one\ntwo\n");
 }
 
+/// On a connection that goes on, for its other streams: nothing tells that this one is not wanted any more.
+#[test]
+fn an_opening_that_is_left_without_a_word_does_not_hold_another_one_for_ever() {
+    let (store, hook) = (tempfile::tempdir().unwrap(), Hook::default());
+    let run = Run::on(store.path(), &hook, Duration::from_secs(2));
+    run.runtime.block_on(async {
+        let mut alive = Wire::connect(&run.server).await;
+        alive.open(b"alive").await;
+        let mut silent = Wire::connect(&run.server).await;
+        silent.open(b"silent").await;
+        alive.data(Bytes::from_static(b"one\n"), Some(4)).await;
+        let beats = async {
+            loop {
+                silent.send(site_frame::Frame::Beat(wire::Beat { number: 1 })).await;
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        };
+        let answer = tokio::select! {
+            answer = alive.answer() => answer,
+            () = beats => unreachable!("they go on for ever"),
+        };
+        let server_frame::Frame::Closed(closed) = answer else { panic!("the opening is over") };
+        assert_eq!(closed.kind(), EndKind::Failed, "to be opened again: {}", closed.reason);
+    });
+}
+
 #[test]
 fn a_host_that_is_heard_sends_the_older_one_away() {
     let (store, hook) = (tempfile::tempdir().unwrap(), Hook::default());

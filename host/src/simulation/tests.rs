@@ -90,6 +90,17 @@ fn ranges_in_parts_and_receivers_that_trap_change_no_byte() {
     }
 }
 
+/// Rare meetings of faults, each of which was found among many thousand seeds and is mended.
+#[test]
+fn seeds_that_failed_once_pass() {
+    let simulation = Simulation::new().unwrap();
+    for seed in
+        [5239, 5735, 6347, 7058, 7908, 39539, 62789, 66798, 99331, 113829, 122280, 122552, 124993, 169487, 195214]
+    {
+        assert_eq!(simulation.run(seed, false).failure, None, "seed {seed}");
+    }
+}
+
 #[test]
 fn the_same_seed_gives_the_same_run() {
     let simulation = Simulation::new().unwrap();
